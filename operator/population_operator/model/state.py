@@ -1,0 +1,142 @@
+"""The state of an experiment: what the journal's entries add up to.
+
+Its size depends on the number of members and workers, not on how long they have been training:
+histories are bounded, and the journal keeps the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from population_operator.api import PopulationExperiment
+from population_operator.model.decision import Decision
+from population_operator.model.entry import Phase
+from population_operator.model.report import CheckpointRef, Report
+
+LINEAGE_REPORTS = 100
+"""Reports kept along a member's lineage: no algorithm looks further back (`tTest.samples`)."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One slot of the population.
+
+    `decision` is what it trains under; `directives` are the ids issued for that decision, oldest
+    first, whose reports are accepted. `latest` is the last report of the current weights (of the
+    current decision, or the one before while nothing new has come in); `good` is the last finite
+    one, none between an exploit and the first report after it. `kept` is the newest good report
+    whatever came after it: its checkpoint stays until a better-founded one exists. `lineage` holds
+    the reports along the lineage, oldest first: after an exploit, the donor's up to the copied
+    checkpoint.
+    """
+
+    name: str
+    index: int
+    baseline: bool
+    decision: Decision
+    step: int = 0
+    directives: tuple[int, ...] = ()
+    reported: bool = False
+    latest: Report | None = None
+    good: Report | None = None
+    kept: Report | None = None
+    lineage: tuple[Report, ...] = ()
+    worker: str | None = None
+    issued_at: float = 0.0
+    waiting_since: float = 0.0
+    failures: int = 0
+    not_before: float = 0.0
+    last_failure: str = ""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One slot that trains; an incarnation is one start of it.
+
+    `directive` is the newest one issued to this incarnation (0: none yet); `holds` is the
+    checkpoint that it has in memory as far as is known. `cursor` counts the events that were taken
+    in from it. `losses` counts incarnations in a row that never delivered a report.
+    """
+
+    name: str
+    incarnation: int = 0
+    open: bool = False
+    uid: str = ""
+    answered: bool = False
+    opened_at: float = 0.0
+    member: str | None = None
+    directive: int = 0
+    holds: CheckpointRef | None = None
+    cursor: int = 0
+    losses: int = 0
+    not_before: float = 0.0
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class DirectiveRecord:
+    """Which checkpoints may lie on the volume under one directive.
+
+    `steps` are known to exist (reported, or copied from a donor); `closed` says that nobody
+    continues from under this directive any more; `purged` is what was kept when a worker last
+    confirmed a deletion (none: never).
+    """
+
+    member: str
+    steps: tuple[int, ...] = ()
+    closed: bool = False
+    purged: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """The fold of a journal. `experiment` is none only before the first entry.
+
+    `active` is the time spent running (suspension excluded) up to `time`; `bad` holds checkpoints
+    that could not be restored. `best` is fixed by the entry that ends the experiment.
+    """
+
+    seq: int = 0
+    time: float = 0.0
+    experiment: PopulationExperiment | None = None
+    phase: Phase = Phase.PENDING
+    phase_reason: str = ""
+    phase_message: str = ""
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    active: float = 0.0
+    members: Mapping[str, Member] = field(default_factory=dict)
+    workers: Mapping[str, Worker] = field(default_factory=dict)
+    directives: Mapping[int, DirectiveRecord] = field(default_factory=dict)
+    bad: frozenset[CheckpointRef] = frozenset()
+    best: Report | None = None
+    reports: int = 0
+    exploits: int = 0
+    cleaned_up: bool = False
+
+    @property
+    def spec(self) -> PopulationExperiment:
+        """The experiment; an error before the first entry."""
+        if self.experiment is None:
+            raise ValueError("the journal is empty: no experiment yet")
+        return self.experiment
+
+    @property
+    def population(self) -> tuple[Member, ...]:
+        """The members by index."""
+        return tuple(sorted(self.members.values(), key=lambda m: m.index))
+
+
+def member_name(index: int) -> str:
+    """The name of a member; names order by their index, not as text."""
+    return f"m{index}"
+
+
+def worker_name(index: int) -> str:
+    return f"w{index}"
+
+
+def next_boundary(step: int, interval: int, max_steps: int) -> int:
+    """The step at which the interval ends that a member at `step` is in."""
+    return min((step // interval + 1) * interval, max_steps)
