@@ -19,7 +19,10 @@ from population_operator.api.parameters import (
     Scale,
     Value,
     ValueType,
+    typed,
 )
+from population_operator.api.parse import parse
+from population_operator.api.problems import ManifestError, Problem
 
 __all__ = [
     "Algorithm",
@@ -28,10 +31,14 @@ __all__ = [
     "FloatDomain",
     "Goal",
     "IntegerDomain",
+    "ManifestError",
     "Metadata",
     "Parameter",
     "PopulationExperiment",
+    "Problem",
     "Scale",
     "Value",
     "ValueType",
+    "parse",
+    "typed",
 ]

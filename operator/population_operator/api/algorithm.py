@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field
 
-from population_operator.api.base import ApiModel
+from population_operator.api.base import ApiModel, Cel, not_only_one, only_one, rule
+from population_operator.api.problems import Problem
+from population_operator.api.scalars import REAL, WHOLE
 
 
 class Truncation(ApiModel):
     """The worst `fraction` copies from the best `fraction` (arXiv 1711.09846, section 4.1.1)."""
 
-    fraction: Annotated[float, Field(gt=0, le=0.5)] = 0.2
+    fraction: Annotated[float, Field(gt=0, le=0.5), REAL] = 0.2
 
 
 class BinaryTournament(ApiModel):
@@ -22,8 +25,15 @@ class BinaryTournament(ApiModel):
 class TTest(ApiModel):
     """A random opponent is copied where Welch's t-test says it is better (same section)."""
 
-    samples: Annotated[int, Field(ge=2, le=100)] = 10
-    p_value: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    samples: Annotated[int, Field(ge=2, le=100), WHOLE] = 10
+    p_value: Annotated[float, Field(gt=0, lt=1), REAL] = 0.05
+
+
+EXPLOITS = {
+    "truncation": "truncation",
+    "binary_tournament": "binaryTournament",
+    "t_test": "tTest",
+}
 
 
 class Exploit(ApiModel):
@@ -33,22 +43,41 @@ class Exploit(ApiModel):
     binary_tournament: BinaryTournament | None = None
     t_test: TTest | None = None
 
+    @rule(only_one(EXPLOITS.values(), "way to exploit"))
+    def _one_exploit(self) -> Iterator[Problem]:
+        yield from not_only_one(self, EXPLOITS, "way to exploit")
+
+
+Factor = Annotated[float, Field(gt=0, le=1000), REAL]
+
 
 class Perturb(ApiModel):
     """Multiply by one of `factors`, clipped to the bounds."""
 
-    factors: Annotated[
-        tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, max_length=16)
-    ] = (0.8, 1.2)
+    factors: Annotated[tuple[Factor, ...], Field(min_length=1, max_length=16)] = (0.8, 1.2)
+
+    @rule(
+        Cel(
+            "self.factors.exists(factor, factor != 1.0)",
+            "a factor other than 1 is needed: with 1 alone nothing is explored",
+            "factors",
+        )
+    )
+    def _moves(self) -> Iterator[Problem]:
+        if all(factor == 1 for factor in self.factors):
+            advice = "with 1 alone nothing is explored; the paper has [0.8, 1.2]"
+            yield Problem("factors", f"a factor other than 1 is needed: {advice}")
 
 
 class Resample(ApiModel):
-    """With this probability a fresh draw takes the perturbation's place."""
+    """With this probability a fresh draw takes the perturbation's place (0.25: Ray's default)."""
 
-    probability: Annotated[float, Field(ge=0, le=1)] = 0.25
+    probability: Annotated[float, Field(ge=0, le=1), REAL] = 0.25
 
 
 class Explore(ApiModel):
+    """How the copied hyperparameters are moved, each parameter independently."""
+
     perturb: Perturb = Perturb()
     resample: Resample = Resample()
 
@@ -64,6 +93,9 @@ class Random(ApiModel):
     """Random search: each member keeps the hyperparameters that it drew."""
 
 
+ALGORITHMS = {"pbt": "pbt", "random": "random"}
+
+
 class Algorithm(ApiModel):
     """Exactly one block."""
 
@@ -73,4 +105,8 @@ class Algorithm(ApiModel):
     @property
     def name(self) -> str:
         """The name of the block that is given, as the registry knows it."""
-        return next(iter(self.model_fields_set), "pbt")
+        return next(name for name in ALGORITHMS if getattr(self, name) is not None)
+
+    @rule(only_one(ALGORITHMS.values(), "algorithm"))
+    def _one_algorithm(self) -> Iterator[Problem]:
+        yield from not_only_one(self, ALGORITHMS, "algorithm")

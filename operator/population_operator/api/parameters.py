@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from population_operator.api.base import ApiModel
+from population_operator.api.base import ApiModel, Cel, not_only_one, only_one, rule
+from population_operator.api.problems import Problem, listed, quoted, refused, shown
+from population_operator.api.scalars import TEXT, Flag, Identifier, Real, Whole
 
 MAX_PARAMETERS = 32
 MAX_CATEGORIES = 64
 
 Value = float | int | str | bool
 """A hyperparameter's value, as the worker gets it."""
+
+
+
+def _given(value: object) -> object:
+    if isinstance(value, str | bool | int | float):
+        return value
+    hint = ": drop the field to have it drawn" if value is None else ""
+    raise refused(f"must be a number, a string or true/false, got {shown(value)}{hint}")
+
+
+Given = Annotated[Value, BeforeValidator(_given)]
+"""A value as a user writes it in `initial`, before it is read in its parameter's type."""
+
+Category = Annotated[str, Field(min_length=1, max_length=256), TEXT]
+SINGLE = "a single value is no search: use one categorical value or drop the parameter"
 
 
 class Scale(StrEnum):
@@ -30,47 +50,181 @@ class ValueType(StrEnum):
     BOOLEAN = "boolean"
 
 
+PATTERNS = {
+    ValueType.INTEGER: r"^(0|-?[1-9][0-9]{0,14})$",
+    ValueType.FLOAT: r"^-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][-+]?[0-9]{1,2})?$",
+    ValueType.BOOLEAN: r"^(true|false)$",
+}
+"""How the values of a typed categorical are spelled: one spelling for each integer and boolean."""
+
+SPELLINGS = {
+    ValueType.INTEGER: "a whole number such as 64",
+    ValueType.FLOAT: "a number such as 0.5 or 1e-3",
+    ValueType.BOOLEAN: "true or false",
+}
+
+INTERVAL_CEL = (
+    Cel("self.min != self.max", f"min equals max: {SINGLE}", "max"),
+    Cel("self.min <= self.max", "min must be below max", "min"),
+    Cel(
+        "!has(self.scale) || self.scale != 'log' || self.min > {zero}",
+        "must be above 0 on a log scale: raise it, or use `scale: linear`",
+        "min",
+    ),
+    Cel("!has(self.step) || self.step > {zero}", "must be above 0", "step"),
+    Cel(
+        "!has(self.step) || self.step <= {zero} || self.min >= self.max "
+        "|| self.step <= self.max - self.min",
+        "must be at most max - min",
+        "step",
+    ),
+    Cel(
+        "!has(self.step) || !has(self.scale) || self.scale != 'log'",
+        "cannot be combined with `scale: log`: leave one of them out",
+        "step",
+    ),
+)
+
+
+def _interval_cel(zero: str) -> tuple[Cel, ...]:
+    return tuple(one._replace(rule=one.rule.replace("{zero}", zero)) for one in INTERVAL_CEL)
+
+
+def _interval_problems(domain: FloatDomain | IntegerDomain) -> Iterator[Problem]:
+    low, high, step, log = domain.min, domain.max, domain.step, domain.scale is Scale.LOG
+    if low == high:
+        yield Problem("max", f"equals min ({shown(low)}): {SINGLE}")
+    elif low > high:
+        yield Problem("min", f"must be below max ({shown(high)}), got {shown(low)}: exchange them?")
+    if log and low <= 0:
+        advice = "raise it, or use `scale: linear`"
+        yield Problem("min", f"must be above 0 on a log scale, got {shown(low)}: {advice}")
+    if step is None:
+        return
+    if step <= 0:
+        yield Problem("step", f"must be above 0, got {shown(step)}")
+    elif low < high and step > high - low:
+        wide = shown(high - low)
+        yield Problem("step", f"must be at most max - min ({wide}), got {shown(step)}")
+    if log:
+        yield Problem("step", "cannot be combined with `scale: log`: leave one of them out")
+
+
 class FloatDomain(ApiModel):
     """Real numbers in [min, max]; with `step`, the grid min, min + step, ..."""
 
-    min: float
-    max: float
+    min: Annotated[Real, Field(examples=["1.0e-4"])]
+    max: Annotated[Real, Field(examples=["1.0"])]
     scale: Scale = Scale.LINEAR
-    step: float | None = None
+    step: Real | None = None
+
+    @rule(
+        *_interval_cel("0.0"),
+        Cel("self.max - self.min < 1.0e308", "max - min must be finite", "max"),
+    )
+    def _interval(self) -> Iterator[Problem]:
+        yield from _interval_problems(self)
+        if self.max - self.min >= 1e308:
+            yield Problem("max", f"max - min must be finite, got {self.max} and {self.min}")
 
 
 class IntegerDomain(ApiModel):
     """Whole numbers in [min, max]; with `step`, the grid min, min + step, ..."""
 
-    min: int
-    max: int
+    min: Annotated[Whole, Field(examples=["16"])]
+    max: Annotated[Whole, Field(examples=["512"])]
     scale: Scale = Scale.LINEAR
-    step: int | None = None
+    step: Whole | None = None
+
+    @rule(*_interval_cel("0"))
+    def _interval(self) -> Iterator[Problem]:
+        yield from _interval_problems(self)
 
 
 class CategoricalDomain(ApiModel):
     """One of `values`; `ordered` values have neighbours that a perturbation moves to."""
 
-    values: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_CATEGORIES)]
+    values: Annotated[
+        tuple[Category, ...],
+        Field(min_length=1, max_length=MAX_CATEGORIES, examples=["[adam, sgd]"]),
+        Field(json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ]
     type: ValueType = ValueType.STRING
-    ordered: bool = False
+    ordered: Flag = False
+
+    @rule()
+    def _distinct(self) -> Iterator[Problem]:
+        yield from repeated(self.values, "values")
+
+    @rule(
+        *(
+            Cel(
+                f"!has(self.type) || self.type != '{kind}' "
+                f"|| self.values.all(value, value.matches(r'{pattern}'))",
+                f"with `type: {kind}` each value must be {SPELLINGS[kind]}",
+                "values",
+            )
+            for kind, pattern in PATTERNS.items()
+        )
+    )
+    def _spelled(self) -> Iterator[Problem]:
+        pattern = PATTERNS.get(self.type)
+        for index, value in enumerate(self.values):
+            if pattern and not re.fullmatch(pattern, value):
+                message = f"must be {SPELLINGS[self.type]} (`type: {self.type}`), got {value!r}"
+                yield Problem(f"values[{index}]", message)
+
+    @rule(
+        Cel(
+            "!has(self.type) || self.type != 'float' || !self.values.all(value, "
+            f"value.matches(r'{PATTERNS[ValueType.FLOAT]}')) || self.values.all(value, "
+            "self.values.exists_one(other, double(other) == double(value)))",
+            "two values are the same number",
+            "values",
+        )
+    )
+    def _distinct_numbers(self) -> Iterator[Problem]:
+        if self.type is not ValueType.FLOAT or len(set(self.values)) < len(self.values):
+            return
+        seen: dict[float, str] = {}
+        for index, value in enumerate(self.values):
+            if not re.fullmatch(PATTERNS[ValueType.FLOAT], value):
+                continue
+            if (number := float(value)) in seen:
+                message = f"is the same number as {seen[number]!r}: give each value once"
+                yield Problem(f"values[{index}]", message)
+            seen.setdefault(number, value)
 
 
 class Condition(ApiModel):
     """The parameter exists only where the categorical `parameter` has one of the values `in`."""
 
-    parameter: str
-    in_: Annotated[tuple[str, ...], Field(alias="in", min_length=1, max_length=MAX_CATEGORIES)]
+    parameter: Annotated[Identifier, Field(examples=["optimizer"])]
+    in_: Annotated[
+        tuple[Category, ...],
+        Field(alias="in", min_length=1, max_length=MAX_CATEGORIES, examples=["[sgd]"]),
+        Field(json_schema_extra={"x-kubernetes-list-type": "set"}),
+    ]
+
+    @rule()
+    def _distinct(self) -> Iterator[Problem]:
+        yield from repeated(self.in_, "in")
+
+
+DOMAINS = {"float_": "float", "integer": "integer", "categorical": "categorical"}
 
 
 class Parameter(ApiModel):
-    """A hyperparameter: a name and exactly one of `float`, `integer`, `categorical`."""
+    """A hyperparameter: a name and exactly one of `float`, `integer`, `categorical`.
 
-    name: str
+    With `mutable: false` it is fixed for a lineage: a copy of weights brings it along.
+    """
+
+    name: Annotated[Identifier, Field(examples=["lr"])]
     float_: Annotated[FloatDomain | None, Field(alias="float")] = None
     integer: IntegerDomain | None = None
     categorical: CategoricalDomain | None = None
-    mutable: bool = True
+    mutable: Flag = True
     when: Condition | None = None
 
     @property
@@ -80,3 +234,80 @@ class Parameter(ApiModel):
         if domain is None:
             raise ValueError(f"parameter {self.name} has no domain")
         return domain
+
+    @rule(only_one(DOMAINS.values(), "domain"))
+    def _one_domain(self) -> Iterator[Problem]:
+        yield from not_only_one(self, DOMAINS, "domain")
+
+    @rule(
+        Cel(
+            "!has(self.when) || self.when.parameter != self.name",
+            "must name another parameter, not the one that it stands in",
+            "when.parameter",
+        )
+    )
+    def _not_when_itself(self) -> Iterator[Problem]:
+        if self.when and self.when.parameter == self.name:
+            message = "must name another parameter, not the one that it stands in"
+            yield Problem("when.parameter", message)
+
+
+def repeated(values: tuple[str, ...], field: str) -> Iterator[Problem]:
+    """Entries that stand in a list for a second time."""
+    for index, value in enumerate(values):
+        if (first := values.index(value)) < index:
+            message = f"repeats {quoted(value)}, which is {field}[{first}]: give each value once"
+            yield Problem(f"{field}[{index}]", message)
+
+
+def text_of(value: Value) -> str:
+    """A value as the text of a category."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _category(domain: CategoricalDomain, value: Value) -> Value:
+    """The category that `value` means, in the declared type."""
+    same = (lambda a, b: float(a) == float(b)) if domain.type is ValueType.FLOAT else str.__eq__
+    words = text_of(value)
+    if domain.type is ValueType.FLOAT and not re.fullmatch(PATTERNS[ValueType.FLOAT], words):
+        found = None
+    else:
+        found = next((known for known in domain.values if same(known, words)), None)
+    if found is None:
+        raise ValueError(f"must be one of {listed(domain.values)}, got {quoted(value)}")
+    match domain.type:
+        case ValueType.INTEGER:
+            return int(found)
+        case ValueType.FLOAT:
+            return float(found)
+        case ValueType.BOOLEAN:
+            return found == "true"
+        case ValueType.STRING:
+            return found
+
+
+def typed(parameter: Parameter, value: Value) -> Value:
+    """`value` as the worker gets it; a ValueError says why it lies outside the domain.
+
+    The value of a categorical is compared as text: 64, 64.0 and "64" all mean the category "64".
+    """
+    domain = parameter.domain
+    if isinstance(domain, CategoricalDomain):
+        return _category(domain, value)
+    what = "number" if isinstance(domain, FloatDomain) else "whole number"
+    if isinstance(value, bool | str) or not math.isfinite(value):
+        raise ValueError(f"must be a {what}, got {quoted(value)}")
+    if isinstance(domain, IntegerDomain) and value != int(value):
+        raise ValueError(f"must be a {what}, got {value}")
+    if not domain.min <= value <= domain.max:
+        bounds = f"[{shown(domain.min)}, {shown(domain.max)}]"
+        raise ValueError(f"must be within {bounds}, got {shown(value)}")
+    if domain.step:
+        steps = (value - domain.min) / domain.step
+        if abs(steps - round(steps)) > 1e-6:
+            near = shown(domain.min + math.floor(steps) * domain.step)
+            grid = f"{shown(domain.min)} plus a multiple of {shown(domain.step)}"
+            raise ValueError(f"must be {grid}, got {shown(value)}: {near}?")
+    return float(value) if isinstance(domain, FloatDomain) else int(value)

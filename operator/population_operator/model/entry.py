@@ -31,7 +31,7 @@ class Phase(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why an incarnation is gone. Only the first three are the member's own fault."""
+    """Why an incarnation is gone; `charged` says whether it counts against the member."""
 
     EXITED = "Exited"
     OUT_OF_MEMORY = "OutOfMemory"
@@ -60,20 +60,13 @@ class SpecObserved(Record):
 
 
 class WorkerSeen(Record):
-    """The incarnation exists in the world, under this uid."""
+    """The incarnation exists in the world, under this uid; `started` once its process runs."""
 
     kind: Literal["seen"] = "seen"
     worker: str
     incarnation: int
     uid: str
-
-
-class WorkerAnswered(Record):
-    """The incarnation answered for the first time: its process has started."""
-
-    kind: Literal["answered"] = "answered"
-    worker: str
-    incarnation: int
+    started: bool
 
 
 class WorkerGone(Record):
@@ -131,14 +124,7 @@ class Troubled(Record):
 
 
 Observed = Annotated[
-    SpecObserved
-    | WorkerSeen
-    | WorkerAnswered
-    | WorkerGone
-    | Reported
-    | Forgotten
-    | RestoreFailed
-    | Troubled,
+    SpecObserved | WorkerSeen | WorkerGone | Reported | Forgotten | RestoreFailed | Troubled,
     Field(discriminator="kind"),
 ]
 
@@ -164,12 +150,10 @@ class MemberFailed(Record):
 
 
 class Straggled(Record):
-    """A member that did not report in time: its worker is given up; the round goes on."""
+    """A member did not report in time. In synchronous mode the round goes on, ranking it last."""
 
     kind: Literal["straggled"] = "straggled"
     member: str
-    worker: str
-    incarnation: int
 
 
 class Decided(Record):

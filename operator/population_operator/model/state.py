@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from population_operator.api import PopulationExperiment
-from population_operator.model.decision import Decision
+from population_operator.model.decision import Decision, Directive
 from population_operator.model.entry import Phase
 from population_operator.model.report import CheckpointRef, Report
 
@@ -28,7 +28,8 @@ class Member:
     one, none between an exploit and the first report after it. `kept` is the newest good report
     whatever came after it: its checkpoint stays until a better-founded one exists. `lineage` holds
     the reports along the lineage, oldest first: after an exploit, the donor's up to the copied
-    checkpoint.
+    checkpoint. `failures` counts since the last report or replacement, `replacements` since the
+    last report. Times are seconds since the epoch.
     """
 
     name: str
@@ -44,31 +45,46 @@ class Member:
     lineage: tuple[Report, ...] = ()
     worker: str | None = None
     issued_at: float = 0.0
+    heard_at: float = 0.0
     waiting_since: float = 0.0
     failures: int = 0
+    replacements: int = 0
     not_before: float = 0.0
     last_failure: str = ""
+
+    @property
+    def position(self) -> CheckpointRef | None:
+        """The checkpoint that the member stands at: where a `continue` goes on from.
+
+        The latest report's; where the member missed its interval (it straggled: `directive` is 0),
+        or has not reported under its decision, the decision's own source.
+        """
+        if self.latest is not None and self.latest.directive:
+            return self.latest.ref
+        return self.decision.source
 
 
 @dataclass(frozen=True)
 class Worker:
     """One slot that trains; an incarnation is one start of it.
 
-    `directive` is the newest one issued to this incarnation (0: none yet); `holds` is the
-    checkpoint that it has in memory as far as is known. `cursor` counts the events that were taken
-    in from it. `losses` counts incarnations in a row that never delivered a report.
+    `directive` is the newest one issued to this incarnation; `holds` is the checkpoint that it has
+    in memory as far as is known. `cursor` counts the events that were taken in from it. `losses`
+    counts incarnations in a row that never delivered a report.
     """
 
     name: str
     incarnation: int = 0
     open: bool = False
     uid: str = ""
-    answered: bool = False
+    started: bool = False
     opened_at: float = 0.0
+    started_at: float = 0.0
     member: str | None = None
-    directive: int = 0
+    directive: Directive | None = None
     holds: CheckpointRef | None = None
     cursor: int = 0
+    delivered: bool = False
     losses: int = 0
     not_before: float = 0.0
     trouble: str = ""
@@ -76,14 +92,13 @@ class Worker:
 
 @dataclass(frozen=True)
 class DirectiveRecord:
-    """Which checkpoints may lie on the volume under one directive.
+    """Which checkpoints may lie on the volume under one directive of one member.
 
     `steps` are known to exist (reported, or copied from a donor); `closed` says that nobody
     continues from under this directive any more; `purged` is what was kept when a worker last
     confirmed a deletion (none: never).
     """
 
-    member: str
     steps: tuple[int, ...] = ()
     closed: bool = False
     purged: tuple[int, ...] | None = None
@@ -108,10 +123,11 @@ class State:
     active: float = 0.0
     members: Mapping[str, Member] = field(default_factory=dict)
     workers: Mapping[str, Worker] = field(default_factory=dict)
-    directives: Mapping[int, DirectiveRecord] = field(default_factory=dict)
+    directives: Mapping[tuple[str, int], DirectiveRecord] = field(default_factory=dict)
     bad: frozenset[CheckpointRef] = frozenset()
     best: Report | None = None
     reports: int = 0
+    decisions: int = 0
     exploits: int = 0
     cleaned_up: bool = False
 

@@ -1,0 +1,1 @@
+"""One folder for each runtime; they share `adapters/worker` (the contract) and nothing else."""

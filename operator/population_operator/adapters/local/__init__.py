@@ -1,0 +1,7 @@
+"""The embedded runtime: a folder for the journal and checkpoints, subprocesses for workers."""
+
+from population_operator.adapters.local.fleet import LocalFleet
+from population_operator.adapters.local.folder import RunFolder
+from population_operator.adapters.local.journal import FileJournal
+
+__all__ = ["FileJournal", "LocalFleet", "RunFolder"]

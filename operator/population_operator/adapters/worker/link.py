@@ -1,0 +1,171 @@
+"""The connection to one incarnation: one listener for its events, one sender of directives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import aiohttp
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from population_operator.core.observation import WorkerEvent
+from population_operator.model.decision import Directive
+from population_operator.model.entry import Forgotten, Reported, RestoreFailed, Troubled
+
+log = logging.getLogger(__name__)
+
+WAIT_SECONDS = 25
+FIRST_RETRY, LAST_RETRY = 0.02, 2.0
+
+_EVENT: TypeAdapter[WorkerEvent] = TypeAdapter(
+    Annotated[Reported | Forgotten | RestoreFailed | Troubled, Field(discriminator="kind")]
+)
+
+
+class _Answer(BaseModel):
+    cursor: int
+    events: list[dict[str, Any]]
+    directive: int | None = None
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a worker's `control` port is, and how it is known to be the right one."""
+
+    url: str
+    token: str
+    fingerprint: bytes
+
+
+@dataclass
+class WorkerLink:
+    """Listens to an incarnation from its creation to its end, and sends it its newest directive.
+
+    Nothing here waits for the worker on behalf of somebody else: a slow or dead one costs two idle
+    tasks. `wake` is called when something came in.
+
+    Attributes:
+      events: what was heard and is not known to be in the journal.
+      sent: the last directive that the worker acknowledged (or was started with).
+      answered_at: the loop's time of the last answer; 0 before the first.
+    """
+
+    session: aiohttp.ClientSession
+    address: Address
+    worker: str
+    incarnation: int
+    wake: Callable[[], None]
+    cursor: int = 0
+    sent: Directive | None = None
+    events: list[WorkerEvent] = field(default_factory=list)
+    answered_at: float = 0.0
+    _wanted: Directive | None = None
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        name = f"{self.worker}-{self.incarnation}"
+        self._tasks = [
+            loop.create_task(self._listen(), name=f"listen {name}"),
+            loop.create_task(self._send(), name=f"send {name}"),
+        ]
+
+    def send(self, directive: Directive) -> None:
+        """Make this the directive to deliver, in place of an older one that was not delivered."""
+        if directive != self._wanted:
+            self._wanted = directive
+            self._changed.set()
+
+    def prune(self, cursor: int) -> None:
+        """Events up to `cursor` are in the journal."""
+        if self.events and self.events[0].cursor <= cursor:
+            self.events = [event for event in self.events if event.cursor > cursor]
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        retry = FIRST_RETRY
+        while True:
+            try:
+                answer = await self._wait()
+            except (aiohttp.ClientError, TimeoutError, ValidationError, ValueError) as error:
+                log.debug("%s-%s: wait: %r", self.worker, self.incarnation, error)
+                await asyncio.sleep(retry)
+                retry = min(retry * 1.5, LAST_RETRY)
+                continue
+            retry = FIRST_RETRY
+            first = not self.answered_at
+            self.answered_at = asyncio.get_running_loop().time()
+            self.cursor = max(self.cursor, answer.cursor)
+            self.events.extend(self._parse(event) for event in answer.events)
+            if answer.events or first:
+                self.wake()
+
+    def _parse(self, event: dict[str, Any]) -> WorkerEvent:
+        origin = {"worker": self.worker, "incarnation": self.incarnation}
+        return _EVENT.validate_python({**event, **origin}, extra="ignore")
+
+    async def _wait(self) -> _Answer:
+        url = f"{self.address.url}/v1/wait"
+        params = {"after": str(self.cursor), "timeout": str(WAIT_SECONDS)}
+        timeout = aiohttp.ClientTimeout(total=WAIT_SECONDS + 10, connect=5)
+        async with self.session.get(
+            url, params=params, headers=self._headers, ssl=self._pin, timeout=timeout
+        ) as response:
+            response.raise_for_status()
+            return _Answer.model_validate_json(await response.read())
+
+    async def _send(self) -> None:
+        retry = FIRST_RETRY
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            directive = self._wanted
+            if directive is None or directive == self.sent:
+                continue
+            try:
+                await self._put(directive)
+                retry = FIRST_RETRY
+            except (aiohttp.ClientError, TimeoutError) as error:
+                log.debug("%s-%s: put: %r", self.worker, self.incarnation, error)
+                await asyncio.sleep(retry)
+                retry = min(retry * 1.5, LAST_RETRY)
+                self._changed.set()
+
+    async def _put(self, directive: Directive) -> None:
+        timeout = aiohttp.ClientTimeout(total=10, connect=5)
+        async with self.session.put(
+            f"{self.address.url}/v1/directive",
+            data=directive.model_dump_json(),
+            headers={**self._headers, "Content-Type": "application/json"},
+            ssl=self._pin,
+            timeout=timeout,
+        ) as response:
+            if response.status not in (200, 409, 422):
+                response.raise_for_status()
+            if response.status != 200:
+                # Not a matter of trying again: a newer one is held, or it cannot read ours.
+                text = (await response.text())[:500]
+                log.warning(
+                    "%s-%s refuses directive %s: %s",
+                    self.worker,
+                    self.incarnation,
+                    directive.id,
+                    text,
+                )
+            self.sent = directive
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.address.token}"}
+
+    @property
+    def _pin(self) -> aiohttp.Fingerprint:
+        return aiohttp.Fingerprint(self.address.fingerprint)

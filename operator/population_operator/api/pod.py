@@ -1,0 +1,187 @@
+"""What is declared of a Pod template and of a claim template.
+
+The API server keeps what is not declared here as it stands and checks nothing of it; the fields
+that people mistype are declared. The template itself stays the plain mapping that the user wrote:
+these models only look at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import core_schema
+
+from population_operator.api.base import ApiModel, rule
+from population_operator.api.explain import explain
+from population_operator.api.problems import Problem, broken, refused, shown
+from population_operator.api.scalars import TEXT, WHOLE, Flag, Label, Line, Text
+
+MAP_BY_NAME = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
+
+
+class Open(ApiModel):
+    """A mapping of which only some fields are declared; the others pass through."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def _quantity(value: Any) -> Any:
+    """`1`, `500m` and `16Gi` pass through as they are written."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        hint = f': write it in quotes, "{shown(value)}"' if isinstance(value, float) else ""
+        raise refused(f'must be a quantity such as 1, "500m" or 16Gi, got {shown(value)}{hint}')
+    return value
+
+
+Quantity = Annotated[
+    int | str, BeforeValidator(_quantity), WithJsonSchema({"x-kubernetes-int-or-string": True})
+]
+
+
+class ResourceRequirements(Open):
+    """What a container asks for; `nvidia.com/gpu` and the like stand in `limits`."""
+
+    limits: dict[str, Quantity] = {}
+    requests: dict[str, Quantity] = {}
+
+
+class EnvVar(Open):
+    """An environment variable: `value`, or `valueFrom`."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253, examples=["SEED"]), TEXT]
+    value: Text | None = None
+
+
+class VolumeMount(Open):
+    """Where one of the Pod's volumes is mounted."""
+
+    name: Annotated[Label, Field(examples=["data"])]
+    mount_path: Annotated[Line, Field(examples=["/data"])]
+    read_only: Flag | None = None
+    sub_path: Text | None = None
+
+
+class ContainerPort(Open):
+    """A port that a container listens on."""
+
+    container_port: Annotated[int, Field(ge=1, le=65535, examples=["8080"]), WHOLE]
+    name: Label | None = None
+
+
+class Container(Open):
+    """One container of the Pod."""
+
+    name: Annotated[Label, Field(examples=["worker"])]
+    image: Annotated[str, Field(min_length=1, max_length=1024), TEXT] | None = None
+    command: tuple[Text, ...] | None = None
+    args: tuple[Text, ...] | None = None
+    working_dir: Text | None = None
+    env: tuple[EnvVar, ...] | None = None
+    resources: ResourceRequirements | None = None
+    volume_mounts: tuple[VolumeMount, ...] | None = None
+    ports: tuple[ContainerPort, ...] | None = None
+
+
+class Volume(Open):
+    """A volume of the Pod; what it is made of passes through."""
+
+    name: Annotated[Label, Field(examples=["data"])]
+
+
+NamedContainers = Annotated[tuple[Container, ...], Field(json_schema_extra=MAP_BY_NAME)]
+
+
+class PodSpec(Open):
+    """The Pod of a worker. The first container, or the one named `worker`, trains."""
+
+    containers: Annotated[
+        tuple[Container, ...],
+        Field(min_length=1, max_length=32, examples=["[{name: worker, image: ...}]"]),
+        Field(json_schema_extra=MAP_BY_NAME),
+    ]
+    init_containers: NamedContainers | None = None
+    volumes: tuple[Volume, ...] | None = None
+    service_account_name: Text | None = None
+    scheduler_name: Text | None = None
+    priority_class_name: Text | None = None
+    runtime_class_name: Text | None = None
+    node_selector: dict[str, Text] | None = None
+
+    @rule()
+    def _names(self) -> Iterator[Problem]:
+        for field in ("containers", "init_containers"):
+            names = [container.name for container in getattr(self, field) or ()]
+            spelling = "containers" if field == "containers" else "initContainers"
+            for index, name in enumerate(names):
+                if name in names[:index]:
+                    yield Problem(f"{spelling}[{index}].name", f"repeats `{name}`: rename one of them")
+
+
+class TemplateMetadata(Open):
+    """What the Pods or the claim carry: queue names of Kueue, annotations of a service mesh."""
+
+    labels: dict[str, Text] | None = None
+    annotations: dict[str, Text] | None = None
+
+
+class PodTemplate(Open):
+    """A Pod template, as in a Deployment."""
+
+    metadata: TemplateMetadata | None = None
+    spec: Annotated[PodSpec, Field(examples=["{containers: [...]}"])]
+
+
+class ClaimSpec(Open):
+    """The spec of a PersistentVolumeClaim."""
+
+    access_modes: tuple[Text, ...] | None = None
+    storage_class_name: Text | None = None
+    resources: Annotated[
+        ResourceRequirements, Field(examples=["{requests: {storage: 10Gi}}"])
+    ]
+
+
+class ClaimTemplate(Open):
+    """A template for a PersistentVolumeClaim, as in a StatefulSet."""
+
+    metadata: TemplateMetadata | None = None
+    spec: Annotated[ClaimSpec, Field(examples=["{resources: {requests: {storage: 10Gi}}}"])]
+
+
+@dataclass(frozen=True)
+class Like:
+    """Annotates a plain mapping that is checked against `model` and left as it is."""
+
+    model: type[Open]
+
+    def check(self, value: Any) -> Any:
+        """`value` itself, or an error with all that `model` finds wrong with it."""
+        try:
+            self.model.model_validate(value, by_alias=True, by_name=False)
+        except ValidationError as error:
+            raise broken(tuple(explain(error, self.model))) from None
+        return value
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(self.model.__pydantic_core_schema__)

@@ -1,0 +1,1 @@
+"""What people and clusters start: the command line and the embedded runtime."""

@@ -1,0 +1,49 @@
+"""Which checkpoints stay, and which a worker is told to delete.
+
+Kept are: the checkpoint that each member stands at (the source of its decision, until a report
+under that decision is accepted); its newest good one; and the best ever. What
+is deleted can never be asked for again: every later source is one of those kept now, or newer.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from population_operator.core.directives import finished
+from population_operator.model.decision import Forget
+from population_operator.model.report import CheckpointRef
+from population_operator.model.state import State
+
+
+def retained(state: State) -> frozenset[CheckpointRef]:
+    """The checkpoints that must stay."""
+    keep: set[CheckpointRef] = set()
+    schedule = state.spec.spec.schedule
+    for member in state.members.values():
+        if member.kept is not None:
+            keep.add(member.kept.ref)
+        training = not state.phase.ended and not finished(member, schedule)
+        if member.position is not None and (training or member.kept is None):
+            keep.add(member.position)
+    if state.best is not None:
+        keep.add(state.best.ref)
+    return frozenset(keep)
+
+
+def pending(state: State) -> tuple[Forget, ...]:
+    """What is to be deleted and has not been confirmed, by member and directive.
+
+    Only directives that nobody continues from are touched, and those as a whole: also checkpoints
+    under them that were committed and never reported.
+    """
+    if state.experiment is None:
+        return ()
+    steps: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for ref in retained(state):
+        steps[ref.member, ref.directive].append(ref.step)
+    found = []
+    for (member, directive), record in sorted(state.directives.items()):
+        keep = tuple(sorted(steps[member, directive]))
+        if record.closed and record.purged != keep:
+            found.append(Forget(member=member, directive=directive, keep=keep))
+    return tuple(found)

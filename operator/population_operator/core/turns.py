@@ -1,0 +1,97 @@
+"""Turns: which member trains on which worker, and how many workers there should be.
+
+Fewer workers than members is normal (`parallelism`, or fewer GPUs than asked for): a worker that
+finished an interval is handed another member without a restart.
+"""
+
+from __future__ import annotations
+
+from population_operator.core.directives import finished
+from population_operator.core.failure import exhausted
+from population_operator.model.entry import Follows, Issued, Phase, WorkerClosed, WorkerOpened
+from population_operator.model.state import Member, State, Worker, worker_name
+
+
+def turns(state: State) -> tuple[Follows, ...]:
+    """Put waiting members on idle workers; open and close slots so that there are enough."""
+    if state.phase is not Phase.RUNNING:
+        return ()
+    training = [m for m in state.population if not finished(m, state.spec.spec.schedule)]
+    waiting = [m for m in training if _runnable(state, m)]
+    idle = [w for w in _by_name(state) if w.open and _idle(state, w)]
+    wanted = min(state.spec.spec.population.workers, len(training))
+    events: list[Follows] = []
+
+    surplus = sum(w.open for w in state.workers.values()) - wanted
+    for worker in reversed(idle):
+        if surplus > 0:
+            idle.remove(worker)
+            surplus -= 1
+            events.append(_closed(worker))
+    for worker in _openable(state, min(-surplus, len(waiting) - len(idle))):
+        idle.append(worker)
+        events.append(WorkerOpened(worker=worker.name, incarnation=worker.incarnation))
+    events.extend(
+        Issued(worker=worker.name, incarnation=worker.incarnation, member=member.name)
+        for worker, member in pair(idle, waiting)
+    )
+    return tuple(events)
+
+
+def pair(idle: list[Worker], waiting: list[Member]) -> list[tuple[Worker, Member]]:
+    """Members to workers: the least trained first, and each where its state is in memory.
+
+    Who comes first is decided by training done, so that nobody starves; among equals, a member
+    that an idle worker holds goes first, as it costs no load.
+    """
+    holder = {w.holds: w for w in idle if w.holds is not None}
+
+    def held_by(member: Member) -> Worker | None:
+        source = member.decision.source
+        if source is None or source.member != member.name:
+            return None
+        return holder.get(source)
+
+    first = sorted(waiting, key=lambda m: (m.step, held_by(m) is None, m.waiting_since, m.index))[
+        : len(idle)
+    ]
+    places = {worker.name: m for m in first if (worker := held_by(m)) is not None}
+    placed = {member.name for member in places.values()}
+    rest = iter([member for member in first if member.name not in placed])
+    pairs = ((worker, places.get(worker.name) or next(rest, None)) for worker in idle)
+    return [(worker, member) for worker, member in pairs if member is not None]
+
+
+def _runnable(state: State, member: Member) -> bool:
+    return (
+        member.worker is None
+        and not member.reported
+        and member.not_before <= state.time
+        and not exhausted(state, member)
+    )
+
+
+def _idle(state: State, worker: Worker) -> bool:
+    member = state.members.get(worker.member) if worker.member else None
+    return member is None or member.reported
+
+
+def _by_name(state: State) -> list[Worker]:
+    return sorted(state.workers.values(), key=lambda w: (len(w.name), w.name))
+
+
+def _openable(state: State, count: int) -> list[Worker]:
+    """The next incarnations of up to `count` closed slots, lowest first."""
+    found: list[Worker] = []
+    for index in range(state.spec.spec.population.workers):
+        if len(found) >= count:
+            break
+        name = worker_name(index)
+        known = state.workers.get(name, Worker(name=name))
+        if not known.open and known.not_before <= state.time:
+            found.append(Worker(name=name, incarnation=known.incarnation + 1, open=True))
+    return found
+
+
+def _closed(worker: Worker) -> WorkerClosed:
+    return WorkerClosed(worker=worker.name, incarnation=worker.incarnation, reason="not needed")

@@ -1,0 +1,75 @@
+"""The loop: observe, decide, append, act, show. It sees only the core and the ports."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from population_operator.api import PopulationExperiment
+from population_operator.core.deadlines import next_deadline
+from population_operator.core.decide import decide
+from population_operator.core.desired import desired
+from population_operator.core.fold import fold
+from population_operator.core.observation import Observation
+from population_operator.model.entry import Entry
+from population_operator.model.state import State
+from population_operator.ports import Clock, ConflictError, Fleet, Journal, Views
+
+Decide = Callable[[State, Observation, float], Awaitable[Entry | None]]
+
+
+async def in_thread(state: State, observation: Observation, now: float) -> Entry | None:
+    """Decide off the event loop, which goes on serving every other worker meanwhile."""
+    return await asyncio.to_thread(decide, state, observation, now)
+
+
+@dataclass
+class Reconciler:
+    """Reconciles experiments, one call at a time for each key.
+
+    `states` is a cache of folds, nothing else: without it, or after a conflict, the journal is
+    read again.
+    """
+
+    journal: Journal
+    fleet: Fleet
+    views: Views
+    clock: Clock
+    decide: Decide = in_thread
+    states: dict[str, State] = field(default_factory=dict)
+
+    async def reconcile(self, key: str, experiment: PopulationExperiment) -> float | None:
+        """One pass. Returns when (seconds since the epoch) to come back without any news.
+
+        Whatever dies between two lines of this function: what was appended is acted on by the next
+        pass, what was not appended never happened.
+        """
+        state = self.states.get(key)
+        if state is None:
+            state = await self._reload(key)
+        appended: list[Entry] = []
+        observation = await self.fleet.observe(key, experiment)
+        while entry := await self.decide(state, observation, self.clock.now()):
+            try:
+                entry = await self.journal.append(key, entry)
+            except ConflictError:
+                state = await self._reload(key)
+                observation = await self.fleet.observe(key, experiment)
+                continue
+            state = self.states[key] = fold(state, entry)
+            appended.append(entry)
+        await self.fleet.apply(key, desired(state), state)
+        await self.views.show(key, state, tuple(appended))
+        return next_deadline(state)
+
+    async def _reload(self, key: str) -> State:
+        state = State()
+        for entry in await self.journal.load(key):
+            state = fold(state, entry)
+        self.states[key] = state
+        return state
+
+    def forget(self, key: str) -> None:
+        """Drop the cached state of an experiment that does not exist any more."""
+        self.states.pop(key, None)
