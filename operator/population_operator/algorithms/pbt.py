@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from population_operator.algorithms.answers import answering, keep
-from population_operator.algorithms.exploit import exploit_of
+from population_operator.algorithms.exploit import exploit_of, ordinal
 from population_operator.algorithms.explore import explore
 from population_operator.algorithms.field import Contender, Field, facing, of_latest_good, of_round
 from population_operator.algorithms.start import start
@@ -72,7 +72,7 @@ def _answer(
     if me is None:
         return keep(member, "no report to compare; continues")
     if member.baseline:
-        place = field.index(me) + 1
+        place = ordinal(field.index(me) + 1)
         return keep(member, f"a baseline is never changed; it ranks {place} of {len(field)}")
     rng = key.generator(member.name, member.decision.count + 1, "exploit")
     verdict = exploit_of(block.exploit)(me, field, rng)

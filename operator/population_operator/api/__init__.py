@@ -19,10 +19,10 @@ from population_operator.api.parameters import (
     Scale,
     Value,
     ValueType,
-    typed,
 )
 from population_operator.api.parse import parse
 from population_operator.api.problems import ManifestError, Problem
+from population_operator.api.values import typed
 
 __all__ = [
     "Algorithm",

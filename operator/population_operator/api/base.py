@@ -8,6 +8,7 @@ what is left of a manifest with other mistakes, so that all of them are told at 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from types import FunctionType
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
@@ -57,6 +58,7 @@ class ApiModel(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,
+        use_attribute_docstrings=True,
     )
 
     rules: ClassVar[tuple[Check, ...]] = ()
@@ -65,8 +67,8 @@ class ApiModel(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        own = tuple(member for member in vars(cls).values() if "cel" in getattr(member, "__dict__", {}))
-        cls.rules = (*cls.rules, *(member for member in own if callable(member)))
+        own = (member for member in vars(cls).values() if isinstance(member, FunctionType))
+        cls.rules = (*cls.rules, *(member for member in own if "cel" in member.__dict__))
 
     @model_validator(mode="before")
     @classmethod

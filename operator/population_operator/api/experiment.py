@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from population_operator.api.algorithm import Algorithm
 from population_operator.api.base import ApiModel, Cel, rule
-from population_operator.api.parameters import MAX_PARAMETERS, Given, Parameter, Value
+from population_operator.api.parameters import MAX_PARAMETERS, Parameter, Value
 from population_operator.api.pod import MAP_BY_NAME
 from population_operator.api.problems import Problem, nearest, shown
 from population_operator.api.scalars import LABEL, PATTERNS, TEXT, WHOLE, Flag, Text
@@ -34,6 +34,7 @@ from population_operator.api.space import (
     typed_initial,
 )
 from population_operator.api.transitions import TRANSITIONS
+from population_operator.api.values import Entry
 
 __all__ = [
     "API_VERSION",
@@ -75,7 +76,7 @@ class ExperimentSpec(ApiModel):
         ),
     ]
     algorithm: Annotated[Algorithm, Field(examples=["{pbt: {}}"])]
-    initial: Annotated[tuple[dict[str, Given], ...], Field(max_length=MAX_SIZE)] = ()
+    initial: Annotated[tuple[Entry, ...], Field(max_length=MAX_SIZE)] = ()
     population: Annotated[Population, Field(examples=["{size: 8}"])]
     schedule: Annotated[Schedule, Field(examples=["{interval: 100, maxSteps: 2000}"])]
     worker: Worker = Worker()
@@ -155,8 +156,8 @@ class Metadata(ApiModel):
     name: Name
     namespace: Annotated[str, Field(min_length=1, max_length=63, pattern=LABEL), TEXT] = "default"
     uid: Text = ""
-    labels: dict[str, Text] = {}
-    annotations: dict[str, Text] = {}
+    labels: Annotated[dict[str, Text], Field(default_factory=dict)]
+    annotations: Annotated[dict[str, Text], Field(default_factory=dict)]
 
     @model_validator(mode="before")
     @classmethod

@@ -47,8 +47,10 @@ def explain(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]
 def _miscounted(detail: ErrorDetails, context: Mapping[str, Any]) -> bool:
     """Whether a list seems too short only because its bad entries, told already, do not count."""
     given = detail["input"]
-    return detail["type"] == "too_short" and isinstance(given, list | tuple | dict) and (
-        len(given) >= context["min_length"]
+    return (
+        detail["type"] == "too_short"
+        and isinstance(given, list | tuple | dict)
+        and (len(given) >= context["min_length"])
     )
 
 
@@ -61,10 +63,7 @@ def spell(location: Location) -> str:
 
 
 def _missing(location: Location, model: type[BaseModel]) -> str:
-    field = next(
-        (info for name, info in fields_of(_at(model, location[:-1])).items() if name == location[-1]),
-        None,
-    )
+    field = fields_of(_at(model, location[:-1])).get(str(location[-1]))
     example = field.examples[0] if field is not None and field.examples else None
     return f"is required, for example `{location[-1]}: {example}`" if example else "is required"
 
@@ -115,7 +114,7 @@ def _length(context: Mapping[str, Any], key: str, words: str, value: object = ""
     return f"must have {words} {context[key]} {unit}" + (f", got {actual}" if actual else "")
 
 
-# --- which model stands at a path ------------------------------------------------------------------
+# --- which model stands at a path -----------------------------------------------------------------
 
 
 def fields_of(model: type[BaseModel] | None) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def _ordered(problems: dict[Problem, None]) -> list[Problem]:
     return sorted(problems, key=section)
 
 
-# --- rules on what could be read -------------------------------------------------------------------
+# --- rules on what could be read ------------------------------------------------------------------
 
 
 def _broken_rules(model: type[ApiModel], raw: dict[str, Any], path: str) -> Iterator[Problem]:
@@ -88,7 +88,8 @@ def _salvage(model: type[ApiModel], raw: dict[str, Any]) -> ApiModel:
             if isinstance(value, dict):
                 found[name] = _salvage(inner, value)
             elif isinstance(value, list):
-                found[name] = tuple(_salvage(inner, v if isinstance(v, dict) else {}) for v in value)
+                items = (item if isinstance(item, dict) else {} for item in value)
+                found[name] = tuple(_salvage(inner, item) for item in items)
             continue
         try:
             adapter: TypeAdapter[Any] = TypeAdapter(info.rebuild_annotation())

@@ -7,6 +7,7 @@ these models only look at it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -25,7 +26,7 @@ from pydantic_core import core_schema
 
 from population_operator.api.base import ApiModel, rule
 from population_operator.api.explain import explain
-from population_operator.api.problems import Problem, broken, refused, shown
+from population_operator.api.problems import Problem, broken, join, refused, shown
 from population_operator.api.scalars import TEXT, WHOLE, Flag, Label, Line, Text
 
 MAP_BY_NAME = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
@@ -55,8 +56,8 @@ Quantity = Annotated[
 class ResourceRequirements(Open):
     """What a container asks for; `nvidia.com/gpu` and the like stand in `limits`."""
 
-    limits: dict[str, Quantity] = {}
-    requests: dict[str, Quantity] = {}
+    limits: dict[str, Quantity] | None = None
+    requests: dict[str, Quantity] | None = None
 
 
 class EnvVar(Open):
@@ -128,7 +129,8 @@ class PodSpec(Open):
             spelling = "containers" if field == "containers" else "initContainers"
             for index, name in enumerate(names):
                 if name in names[:index]:
-                    yield Problem(f"{spelling}[{index}].name", f"repeats `{name}`: rename one of them")
+                    message = f"repeats `{name}`: rename one of them"
+                    yield Problem(f"{spelling}[{index}].name", message)
 
 
 class TemplateMetadata(Open):
@@ -150,9 +152,7 @@ class ClaimSpec(Open):
 
     access_modes: tuple[Text, ...] | None = None
     storage_class_name: Text | None = None
-    resources: Annotated[
-        ResourceRequirements, Field(examples=["{requests: {storage: 10Gi}}"])
-    ]
+    resources: Annotated[ResourceRequirements, Field(examples=["{requests: {storage: 10Gi}}"])]
 
 
 class ClaimTemplate(Open):
@@ -160,6 +160,18 @@ class ClaimTemplate(Open):
 
     metadata: TemplateMetadata | None = None
     spec: Annotated[ClaimSpec, Field(examples=["{resources: {requests: {storage: 10Gi}}}"])]
+
+
+def _not_json(value: Any, path: str = "") -> Iterator[Problem]:
+    """What stands in the undeclared parts and has no place in JSON."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield Problem(path, f"must be a finite number, got {value}")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _not_json(item, join(path, str(key)))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _not_json(item, f"{path}[{index}]")
 
 
 @dataclass(frozen=True)
@@ -174,6 +186,8 @@ class Like:
             self.model.model_validate(value, by_alias=True, by_name=False)
         except ValidationError as error:
             raise broken(tuple(explain(error, self.model))) from None
+        if problems := tuple(_not_json(value)):
+            raise broken(problems)
         return value
 
     def __get_pydantic_core_schema__(

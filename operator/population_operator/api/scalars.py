@@ -22,14 +22,14 @@ IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_.-]{0,62}$"
 DURATION = r"^([0-9]{1,9}(\.[0-9]{1,6})?[hms]|[0-9]{1,9}ms)+$"
 
 PATTERNS = {
-    LABEL: "must be a DNS label (lower-case letters, digits and `-`, a letter or digit at both ends)",
+    LABEL: "must be a DNS label (lower-case letters, digits, `-`; no `-` at either end)",
     SUBDOMAIN: "must be a DNS name (lower-case letters, digits, `-` and `.`)",
-    METRIC: "must be a Prometheus metric name (letters, digits, `_` and `:`, no digit at the start)",
+    METRIC: "must be a Prometheus metric name (letters, digits, `_`, `:`; no digit first)",
     IDENTIFIER: "must begin with a letter or `_`, then letters, digits, `_`, `.`, `-`, at most 63",
 }
 """What each pattern asks for, in words."""
 
-_UNITS = {"h": 3600, "m": 60, "s": 1, "ms": Fraction(1, 1000)}
+_UNITS = {"h": Fraction(3600), "m": Fraction(60), "s": Fraction(1), "ms": Fraction(1, 1000)}
 _TERM = re.compile(r"([0-9.]+)(ms|[hms])")
 _LONGEST = timedelta(hours=87600)
 
@@ -82,10 +82,10 @@ def duration(value: Any) -> Any:
         terms = _TERM.findall(value)
         found = timedelta(microseconds=int(sum(Fraction(n) * _UNITS[u] for n, u in terms) * 10**6))
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        raise refused(f"must be a duration with its unit, got {shown(value)}: write {shown(value)}s?")
+        raise refused(f"must be a duration with its unit, got {shown(value)}: `{shown(value)}s`?")
     else:
-        hint = _meant(value)
-        raise refused(f"must be a duration such as `10m`, `6h` or `1h30m`, got {shown(value)}{hint}")
+        got = f"got {shown(value)}{_meant(value)}"
+        raise refused(f"must be a duration such as `10m`, `6h` or `1h30m`, {got}")
     if found <= timedelta(0):
         raise refused(f"must be longer than nothing, got {shown(value)}")
     if found > _LONGEST:

@@ -129,7 +129,7 @@ class LocalWorker(ApiModel):
     """What the embedded runtime starts; `env` is added to the environment it inherits."""
 
     command: Annotated[tuple[Word, ...], Field(max_length=1024)] = ()
-    env: Annotated[dict[str, Word], Field(max_length=1024)] = {}
+    env: Annotated[dict[str, Word], Field(max_length=1024, default_factory=dict)]
 
     @rule(
         Cel(
@@ -172,15 +172,14 @@ class DeletionPolicy(StrEnum):
     DELETE = "Delete"
 
 
+ClaimName = Annotated[str, Field(min_length=1, max_length=253, pattern=SUBDOMAIN), TEXT]
 CLAIMS = {"claim_name": "claimName", "claim_template": "claimTemplate"}
 
 
 class Storage(ApiModel):
     """The shared volume with the checkpoints: an existing claim, or a template for one."""
 
-    claim_name: Annotated[str, Field(min_length=1, max_length=253, pattern=SUBDOMAIN), TEXT] | None = (
-        None
-    )
+    claim_name: ClaimName | None = None
     claim_template: Annotated[dict[str, Any], Like(ClaimTemplate)] | None = None
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
 

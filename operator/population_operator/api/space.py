@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from population_operator.api.base import Cel, readable
-from population_operator.api.parameters import Parameter, Value, typed
+from population_operator.api.parameters import Parameter, Value
 from population_operator.api.problems import Problem, listed, shown, suggestion
+from population_operator.api.values import typed
 
 Initial = Mapping[str, Value]
 
@@ -32,7 +33,7 @@ CONDITIONS_CEL = (
     Cel(
         "self.parameters.all(p, !has(p.when) || self.parameters.all(q, "
         "q.name != p.when.parameter || !has(q.categorical) || "
-        "p.when.in.all(value, value in q.categorical.values)))",
+        "p.when.__in__.all(value, value in q.categorical.values)))",
         "a `when` lists a value that its parameter does not have",
         "parameters",
     ),
@@ -147,4 +148,4 @@ def typed_initial(
         except (KeyError, ValueError):
             return value
 
-    return tuple({name: value_of(name, value) for name, value in entry.items()} for entry in initial)
+    return tuple({name: value_of(name, value) for name, value in one.items()} for one in initial)

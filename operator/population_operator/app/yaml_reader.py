@@ -7,8 +7,10 @@ means is decided here.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
+from types import NoneType
 from typing import Any
 
 import yaml
@@ -19,16 +21,20 @@ MAX_NODES = 100_000
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-_WORDS: dict[str, tuple[str, Any]] = {
-    **{word: ("bool", True) for word in "y Y yes Yes YES true True TRUE on On ON".split()},
-    **{word: ("bool", False) for word in "n N no No NO false False FALSE off Off OFF".split()},
-    **{word: ("null", None) for word in ("", "~", "null", "Null", "NULL")},
-    **{word: ("float", float("nan")) for word in (".nan", ".NaN", ".NAN")},
-    **{sign + word: ("float", float("inf")) for sign in ("", "+") for word in (".inf", ".Inf", ".INF")},
-    **{"-" + word: ("float", float("-inf")) for word in (".inf", ".Inf", ".INF")},
+_TRUE = ("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON")
+_FALSE = ("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF")
+_INFINITE = (".inf", ".Inf", ".INF")
+_WORDS: dict[str, Any] = {
+    **dict.fromkeys(_TRUE, True),
+    **dict.fromkeys(_FALSE, False),
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+    **dict.fromkeys((*_INFINITE, *("+" + word for word in _INFINITE)), math.inf),
+    **dict.fromkeys(("-" + word for word in _INFINITE), -math.inf),
 }
 _INTEGER = re.compile(r"([-+]?)(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_FRACTION = re.compile(r"\.[0-9]+(_[0-9]+)*([eE]|$)")
 
 
 class YamlError(Exception):
@@ -53,8 +59,8 @@ def read_yaml(text: str) -> list[Any]:
     except yaml.reader.ReaderError as error:
         at = text[: error.position]
         column = error.position - (at.rfind("\n") + 1) + 1
-        shown = f"the character U+{ord(text[error.position]):04X}" if error.position < len(text) else ""
-        raise YamlError(f"{shown} is not allowed", at.count("\n") + 1, column) from None
+        reason = f"the character U+{ord(text[error.position]):04X} is not allowed"
+        raise YamlError(reason, at.count("\n") + 1, column) from None
 
 
 def _advice(reason: str, text: str, line: int) -> str:
@@ -70,14 +76,15 @@ def _advice(reason: str, text: str, line: int) -> str:
 def _measure(text: str) -> None:
     """Refuses nesting that would exhaust the stack, before anything recurses into it."""
     depth = 0
+    event: Any
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            line, column = event.start_mark.line + 1, event.start_mark.column + 1
-            raise YamlError(f"is nested more than {MAX_DEPTH} deep", line, column)
+            mark = event.start_mark
+            raise YamlError(f"is nested more than {MAX_DEPTH} deep", mark.line + 1, mark.column + 1)
 
 
 class _Reader(_Loader):  # type: ignore[misc]
@@ -103,15 +110,17 @@ class _Builder:
         self._count += 1
         if self._count > MAX_NODES:
             raise _at(node, f"has more than {MAX_NODES} values, counting what aliases repeat")
-        if isinstance(node, ScalarNode):
-            return self._scalar(node)
         if id(node) in self._open:
             raise _at(node, "contains itself through an alias")
         self._open.add(id(node))
         try:
-            if isinstance(node, SequenceNode):
-                return [self._value(item) for item in node.value]
-            return self._mapping(node)
+            match node:
+                case ScalarNode():
+                    return self._scalar(node)
+                case SequenceNode():
+                    return [self._value(item) for item in node.value]
+                case MappingNode():
+                    return self._mapping(node)
         finally:
             self._open.discard(id(node))
 
@@ -119,13 +128,13 @@ class _Builder:
         tag = node.tag.removeprefix("tag:yaml.org,2002:")
         if tag == "":
             return plain(node.value)
-        if tag in ("str", "timestamp", "binary"):
+        if tag in ("str", "timestamp"):
             return node.value
         value = plain(node.value)
-        kinds = {"bool": bool, "int": int, "float": (int, float), "null": type(None)}
+        kinds: dict[str, Any] = {"bool": bool, "int": int, "float": int | float, "null": NoneType}
         if tag not in kinds:
-            raise _at(node, f"has the tag {node.tag}, which has no meaning in a manifest: remove it")
-        if not isinstance(value, kinds[tag]):  # type: ignore[arg-type]
+            raise _at(node, f"the tag {node.tag} has no meaning in a manifest: remove it")
+        if not isinstance(value, kinds[tag]):
             raise _at(node, f"{node.value!r} is no {tag}")
         return float(value) if tag == "float" else value
 
@@ -140,7 +149,7 @@ class _Builder:
                 continue
             key = self._key(key_node)
             if key in own:
-                raise _at(key_node, f"the key {key!r} stands already on line {lines[key]}: keep one")
+                raise _at(key_node, f"the key {key!r} is on line {lines[key]} already: keep one")
             lines[key] = key_node.start_mark.line + 1
             own[key] = self._value(value_node)
         return {**merged, **own}
@@ -156,9 +165,12 @@ class _Builder:
         if not isinstance(node, ScalarNode):
             raise _at(node, "a key must be a word, not a list or a mapping")
         value = self._scalar(node)
+        if value is None:
+            raise _at(node, "a key must be a word, not nothing")
         if isinstance(value, bool):
             return "true" if value else "false"
-        return "null" if value is None else str(value)
+        whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+        return str(int(value)) if whole else str(value)
 
 
 def _at(node: Node, reason: str) -> YamlError:
@@ -168,15 +180,16 @@ def _at(node: Node, reason: str) -> YamlError:
 def plain(word: str) -> Any:
     """What a scalar without quotes means to Go's yaml.v2."""
     if word in _WORDS:
-        return _WORDS[word][1]
-    digits = word.replace("_", "") if word[0] in "+-0123456789" else word
+        return _WORDS[word]
+    numeric = word[0] in "+-0123456789" or _FRACTION.match(word)
+    digits = word.replace("_", "") if numeric else word
     if (found := _INTEGER.fullmatch(digits)) is not None:
         number = _integer(found[2]) * (-1 if found[1] == "-" else 1)
         if -(2**63) <= number < 2**64:
             return number
     if _FLOAT.fullmatch(digits):
-        number = float(digits)
-        return word if number in (float("inf"), float("-inf")) else number
+        real = float(digits)
+        return real if math.isfinite(real) else word
     return word
 
 

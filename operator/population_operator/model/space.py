@@ -78,10 +78,19 @@ def clip(domain: FloatDomain | IntegerDomain, value: float) -> float | int:
         raise ValueError("a hyperparameter cannot be NaN")
     value = min(max(value, domain.min), domain.max)
     if domain.step:
-        top = math.floor((domain.max - domain.min) / domain.step + 1e-9)
-        value = domain.min + min(round((value - domain.min) / domain.step), top) * domain.step
-        value = min(max(value, domain.min), domain.max)
+        cells = min(round((value - domain.min) / domain.step), _cells(domain))
+        value = _grid_point(domain, cells)
     return round(value) if isinstance(domain, IntegerDomain) else float(value)
+
+
+def _cells(domain: FloatDomain | IntegerDomain) -> int:
+    """How many steps fit between the bounds."""
+    return math.floor((domain.max - domain.min) / (domain.step or 1) + 1e-9)
+
+
+def _grid_point(domain: FloatDomain | IntegerDomain, cell: int) -> float:
+    """`min + cell * step` without the last bits' drift: 0.1 + 2 * 0.1 is 0.3 here."""
+    return min(float(f"{domain.min + cell * (domain.step or 1):.14g}"), domain.max)
 
 
 def to_unit(domain: FloatDomain | IntegerDomain, value: float) -> float:
@@ -101,15 +110,17 @@ def from_unit(domain: FloatDomain | IntegerDomain, unit: float) -> float | int:
 
 
 def draw(parameter: Parameter, rng: np.random.Generator) -> Value:
-    """A fresh draw, uniform on the domain's scale; every whole number is equally likely."""
+    """A fresh draw, uniform on the domain's scale, or on its grid where it has a `step`."""
     domain = parameter.domain
     if isinstance(domain, CategoricalDomain):
         values = categories(domain)
         return values[int(rng.integers(len(values)))]
     unit = float(rng.random())
-    if isinstance(domain, IntegerDomain) and domain.scale is Scale.LINEAR and not domain.step:
+    if domain.step:
+        return clip(domain, _grid_point(domain, math.floor(unit * (_cells(domain) + 1))))
+    if isinstance(domain, IntegerDomain) and domain.scale is Scale.LINEAR:
         return min(domain.min + math.floor(unit * (domain.max - domain.min + 1)), domain.max)
-    if isinstance(domain, IntegerDomain) and not domain.step:
+    if isinstance(domain, IntegerDomain):
         # The cells of the first and last number are as wide as the others' only beyond the bounds.
         low, high = math.log(max(domain.min - 0.5, 0.5)), math.log(domain.max + 0.5)
         return int(clip(domain, math.exp(low + unit * (high - low))))

@@ -8,7 +8,6 @@ from population_operator.adapters.simulation.clock import VirtualClock
 from population_operator.adapters.simulation.fleet import SimulatedFleet
 from population_operator.adapters.simulation.journal import MemoryJournal
 from population_operator.adapters.simulation.program import Program
-from population_operator.adapters.simulation.run import Simulation, simulate
 from population_operator.adapters.simulation.views import MemoryViews
 
 __all__ = [
@@ -16,7 +15,5 @@ __all__ = [
     "MemoryViews",
     "Program",
     "SimulatedFleet",
-    "Simulation",
     "VirtualClock",
-    "simulate",
 ]

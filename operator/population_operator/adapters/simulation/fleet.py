@@ -139,13 +139,15 @@ class SimulatedFleet:
             self._receive(process, directive)
 
     def _receive(self, process: Process, directive: Directive) -> None:
-        held = process.directive
+        told, held = process.cursor, process.directive
         if held is None or directive.id > held.id:
             process.directive = directive
             if not process.training:
                 self._enter(process, directive)
         if directive.forget and not process.events:
             self._forget(process, directive)
+        if process.cursor > told:
+            self._clock.after(0.0, lambda: None)  # Somebody has to come and listen.
 
     def _forget(self, process: Process, directive: Directive) -> None:
         for item in directive.forget:

@@ -1,0 +1,209 @@
+"""`result.json`: what a run came to, for programs. The format is stable: see `docs/result.md`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from population_operator.api import Goal, Value
+from population_operator.core.history import DecisionTaken, History
+from population_operator.core.lineage import best_lineage, schedule_of
+from population_operator.model.decision import DecisionKind
+from population_operator.model.entry import Phase
+from population_operator.model.numbers import Number
+from population_operator.model.report import CheckpointRef, Report
+from population_operator.model.state import Member, State
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class ObjectiveResult(_Part):
+    """What was optimised; `target` is null where none was given."""
+
+    metric: str
+    goal: Goal
+    target: Number | None
+
+
+class BestResult(_Part):
+    """The best report of the whole run. `checkpoint` is null where it was reported without one."""
+
+    member: str
+    step: int
+    score: Number
+    hyperparameters: dict[str, Value]
+    checkpoint: str | None
+    metrics: dict[str, Number]
+
+
+class MemberResult(_Part):
+    """Where a member stands: `score` is that of the weights that it has, null before any report."""
+
+    name: str
+    step: int
+    score: Number | None
+    hyperparameters: dict[str, Value]
+
+
+class Source(_Part):
+    """The weights that a decision continues from."""
+
+    member: str
+    step: int
+
+
+class DecisionResult(_Part):
+    """One decision. Its `id` is `<member>/<count of its decisions>`: a crash does not shift it."""
+
+    id: str
+    member: str
+    kind: DecisionKind
+    source: Source | None = Field(alias="from")
+    at_step: int
+    hyperparameters: dict[str, Value]
+    reason: str
+
+
+class ScheduleResult(_Part):
+    """From this step on the winner's weights were trained with these hyperparameters."""
+
+    from_step: int
+    hyperparameters: dict[str, Value]
+
+
+class Result(_Part):
+    """The whole of `result.json`."""
+
+    phase: Phase
+    reason: str
+    message: str
+    objective: ObjectiveResult
+    best: BestResult | None
+    members: tuple[MemberResult, ...]
+    decisions: tuple[DecisionResult, ...]
+    schedule: tuple[ScheduleResult, ...]
+
+    @classmethod
+    def of(cls, history: History, checkpoints: str | None = None) -> Self:
+        """The result of a run so far.
+
+        Args:
+          history: of a journal with at least one entry.
+          checkpoints: the folder or URI with this experiment's checkpoints. Where it is not given:
+            `checkpoints/<uid>`, where the embedded runtime keeps them, next to `result.json`.
+        """
+        state = history.state
+        root = checkpoints or f"checkpoints/{state.spec.metadata.uid}"
+        objective = state.spec.spec.objective
+        return cls(
+            phase=state.phase,
+            reason=state.phase_reason,
+            message=state.phase_message,
+            objective=ObjectiveResult(
+                metric=objective.metric, goal=objective.goal, target=objective.target
+            ),
+            best=_best(history, state.best, root) if state.best else None,
+            members=tuple(map(_member, state.population)),
+            decisions=_decisions(history),
+            schedule=tuple(
+                ScheduleResult(from_step=step, hyperparameters=dict(values))
+                for step, values in schedule_of(best_lineage(history))
+            ),
+        )
+
+    def to_json(self) -> str:
+        """The text of the file: indented, since people read it, too."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+
+def write(path: Path, result: Result) -> None:
+    """Write `result.json` so that a reader sees all of it, or what stood there before.
+
+    Raises:
+      OSError: the disk is full, or the folder cannot be written to.
+    """
+    write_text(path, result.to_json())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file's content durably and at once."""
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def hyperparameters_of(history: History, report: Report) -> dict[str, Value]:
+    """What the report was trained with: its decision's values, which the echo may be a part of."""
+    decision = history.issued.get((report.member, report.directive))
+    return dict(decision.hyperparameters if decision else report.hyperparameters)
+
+
+def standing(member: Member) -> Report | None:
+    """The report of the weights that a member has: the donor's, right after an exploit."""
+    return member.lineage[-1] if member.lineage else None
+
+
+def _best(history: History, report: Report, root: str) -> BestResult:
+    return BestResult(
+        member=report.member,
+        step=report.step,
+        score=report.score,
+        hyperparameters=hyperparameters_of(history, report),
+        checkpoint=f"{root.rstrip('/')}/{report.ref}" if report.checkpoint else None,
+        metrics=report.metrics,
+    )
+
+
+def _member(member: Member) -> MemberResult:
+    report = standing(member)
+    return MemberResult(
+        name=member.name,
+        step=member.step,
+        score=report.score if report else None,
+        hyperparameters=member.decision.hyperparameters,
+    )
+
+
+def _decisions(history: History) -> tuple[DecisionResult, ...]:
+    """In the journal's order; those of one entry by member, whichever policy came first."""
+    state: State = history.state
+
+    def place(taken: DecisionTaken) -> tuple[int, int, int]:
+        decision = taken.decision
+        return taken.seq, state.members[decision.member].index, decision.count
+
+    return tuple(_decision(taken) for taken in sorted(history.decisions, key=place))
+
+
+def _decision(taken: DecisionTaken) -> DecisionResult:
+    decision = taken.decision
+    return DecisionResult(
+        id=decision.id,
+        member=decision.member,
+        kind=decision.kind,
+        source=_source(decision.source),
+        at_step=decision.at_step,
+        hyperparameters=decision.hyperparameters,
+        reason=decision.reason,
+    )
+
+
+def _source(ref: CheckpointRef | None) -> Source | None:
+    return Source(member=ref.member, step=ref.step) if ref else None

@@ -1,0 +1,270 @@
+"""What happened, for people: a fold over a journal's entries that forgets nothing.
+
+`State` is bounded and keeps what decisions need; a `History` keeps every accepted report, every
+decision and every incident, and grows with the run. It is fed entry by entry, so that a live view
+and a report written afterwards are the same thing. Whether a report was accepted is not judged
+here: the fold is applied event by event, and says so by counting it.
+
+Who descends from whom is in `core/lineage.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from population_operator.api import PopulationExperiment, Value
+from population_operator.core.fold import Draft, JournalGapError, apply
+from population_operator.model.decision import Decision, DecisionKind
+from population_operator.model.entry import (
+    Decided,
+    Entry,
+    Follows,
+    Issued,
+    MemberFailed,
+    Observed,
+    Phase,
+    PhaseChanged,
+    Reported,
+    RestoreFailed,
+    SpecObserved,
+    Straggled,
+    Troubled,
+    WorkerGone,
+)
+from population_operator.model.report import Report
+from population_operator.model.state import State
+
+MOVES = (DecisionKind.EXPLOIT, DecisionKind.REPLACE, DecisionKind.FAILOVER)
+"""The decisions that put a member on other weights than it would have had by going on."""
+
+
+@dataclass(frozen=True)
+class AcceptedReport:
+    """A report that the fold accepted; `decision` is the one that the member trained under."""
+
+    seq: int
+    time: float
+    worker: str
+    decision: Decision
+    report: Report
+
+
+@dataclass(frozen=True)
+class DecisionTaken:
+    """A decision, and what the member trained under before it (none at its start)."""
+
+    seq: int
+    time: float
+    decision: Decision
+    before: Mapping[str, Value] | None = None
+
+    @property
+    def moved(self) -> bool:
+        """Whether the member went on from other weights than its own newest ones."""
+        return self.decision.kind in MOVES
+
+    @property
+    def donor(self) -> str | None:
+        """The other member whose weights were copied."""
+        source = self.decision.source
+        return source.member if source and source.member != self.decision.member else None
+
+    @property
+    def changes(self) -> dict[str, tuple[Value | None, Value | None]]:
+        """Old and new value of each hyperparameter that is not what it was; none: not active."""
+        old, new = self.before or {}, self.decision.hyperparameters
+        names = [*new, *(name for name in old if name not in new)]
+        return {n: (old.get(n), new.get(n)) for n in names if old.get(n) != new.get(n)}
+
+
+class IncidentKind(StrEnum):
+    """What went wrong. Replacements are decisions, too, and stand among them."""
+
+    GONE = "gone"
+    FAILED = "failed"
+    STRAGGLED = "straggled"
+    REPLACED = "replaced"
+    RESTORE = "restore failed"
+    TROUBLE = "trouble"
+    NOT_FINITE = "not finite"
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Something that should not have happened; `charged` says that it counts against the member."""
+
+    seq: int
+    time: float
+    kind: IncidentKind
+    member: str | None
+    worker: str | None
+    detail: str
+    charged: bool = False
+
+
+@dataclass(frozen=True)
+class PhaseEntered:
+    seq: int
+    time: float
+    phase: Phase
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class SpecChanged:
+    """The manifest as it was from here on. The first is what the run began with."""
+
+    seq: int
+    time: float
+    experiment: PopulationExperiment
+
+
+Happening = AcceptedReport | DecisionTaken | Incident | PhaseEntered | SpecChanged
+"""Anything worth telling somebody."""
+
+
+@dataclass
+class History:
+    """Everything that happened so far, each list in the journal's order.
+
+    `by_member` has the reports of each member; `issued` the decision that each directive was
+    issued for, by (member, directive): with it a checkpoint's name leads to its decision.
+    `happenings` has all of it in one sequence.
+    """
+
+    state: State = field(default_factory=State)
+    reports: list[AcceptedReport] = field(default_factory=list)
+    by_member: dict[str, list[AcceptedReport]] = field(default_factory=dict)
+    decisions: list[DecisionTaken] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
+    phases: list[PhaseEntered] = field(default_factory=list)
+    specs: list[SpecChanged] = field(default_factory=list)
+    happenings: list[Happening] = field(default_factory=list)
+    issued: dict[tuple[str, int], Decision] = field(default_factory=dict)
+
+    def add(self, entry: Entry) -> tuple[Happening, ...]:
+        """Take in the next entry; returns what is worth telling of it.
+
+        Raises:
+          JournalGapError: the entry's number is not the next one.
+        """
+        if entry.seq != self.state.seq + 1:
+            raise JournalGapError(f"entry {entry.seq} does not follow entry {self.state.seq}")
+        seen, draft = len(self.happenings), Draft(self.state, entry.time)
+        for event in entry.observed:
+            self._observe(draft, event)
+        draft.mark()
+        for consequence in entry.decided:
+            self._follow(draft, consequence)
+        self.state = draft.freeze()
+        return tuple(self.happenings[seen:])
+
+    def _observe(self, draft: Draft, event: Observed) -> None:
+        before = draft.state
+        incident = _incident(draft, event)
+        apply(draft, event)
+        if incident is not None:
+            self._incident(incident)
+        if isinstance(event, SpecObserved):
+            changed = SpecChanged(before.seq, draft.now, event.experiment)
+            self.specs.append(changed)
+            self.happenings.append(changed)
+        elif isinstance(event, Reported) and draft.state.reports > before.reports:
+            self._accepted(draft, event)
+
+    def _accepted(self, draft: Draft, event: Reported) -> None:
+        report = event.report
+        decision = draft.members[report.member].decision
+        accepted = AcceptedReport(draft.state.seq, draft.now, event.worker, decision, report)
+        self.reports.append(accepted)
+        self.by_member.setdefault(report.member, []).append(accepted)
+        self.happenings.append(accepted)
+        if not report.finite:
+            metric = draft.state.spec.spec.objective.metric
+            detail = f"{metric} is {report.score} at step {report.step}; it ranks last"
+            at = (draft.state.seq, draft.now)
+            self._incident(
+                Incident(*at, IncidentKind.NOT_FINITE, report.member, event.worker, detail)
+            )
+
+    def _follow(self, draft: Draft, event: Follows) -> None:
+        seq, now = draft.state.seq, draft.now
+        if isinstance(event, Decided):
+            self._decided(draft, event.decision)
+        incident = _consequence(draft, event)
+        apply(draft, event)
+        if incident is not None:
+            self._incident(incident)
+        if isinstance(event, Issued):
+            self.issued[event.member, seq] = draft.members[event.member].decision
+        elif isinstance(event, PhaseChanged):
+            entered = PhaseEntered(seq, now, event.phase, event.reason, event.message)
+            self.phases.append(entered)
+            self.happenings.append(entered)
+
+    def _decided(self, draft: Draft, decision: Decision) -> None:
+        known = draft.members.get(decision.member)
+        before = known.decision.hyperparameters if known else None
+        taken = DecisionTaken(draft.state.seq, draft.now, decision, before)
+        self.decisions.append(taken)
+        self.happenings.append(taken)
+
+    def _incident(self, incident: Incident) -> None:
+        self.incidents.append(incident)
+        self.happenings.append(incident)
+
+
+def history(entries: Iterable[Entry]) -> History:
+    """The history of a whole journal."""
+    found = History()
+    for entry in entries:
+        found.add(entry)
+    return found
+
+
+
+def _incident(draft: Draft, event: Observed) -> Incident | None:
+    """The incident in an observed event, judged before the event is applied."""
+    at = (draft.state.seq, draft.now)
+    if not isinstance(event, WorkerGone | RestoreFailed | Troubled):
+        return None
+    worker = draft.workers.get(event.worker)
+    if worker is None or not worker.open or worker.incarnation != event.incarnation:
+        return None
+    if isinstance(event, WorkerGone):
+        detail = f"{event.cause}: {event.detail}" if event.detail else str(event.cause)
+        return Incident(*at, IncidentKind.GONE, worker.member, worker.name, detail)
+    if event.cursor <= worker.cursor:
+        return None
+    kind, detail = IncidentKind.TROUBLE, event.reason
+    if isinstance(event, RestoreFailed):
+        kind, detail = IncidentKind.RESTORE, f"{event.checkpoint}: {event.reason}"
+    return Incident(*at, kind, event.member, worker.name, detail)
+
+
+def _consequence(draft: Draft, event: Follows) -> Incident | None:
+    """The incident in a decided event, judged before the event is applied."""
+    at = (draft.state.seq, draft.now)
+    match event:
+        case MemberFailed():
+            detail = f"{event.cause}: {event.detail}" if event.detail else str(event.cause)
+            wait = max(event.not_before - draft.now, 0.0)
+            return Incident(
+                *at,
+                IncidentKind.FAILED,
+                event.member,
+                None,
+                f"{detail}; tries again in {wait:.0f} s",
+                charged=True,
+            )
+        case Straggled():
+            worker = draft.members[event.member].worker
+            detail = "did not report in time"
+            return Incident(*at, IncidentKind.STRAGGLED, event.member, worker, detail)
+        case Decided(decision=decision) if decision.kind in MOVES[1:]:
+            return Incident(*at, IncidentKind.REPLACED, decision.member, None, decision.reason)
+        case _:
+            return None
