@@ -39,8 +39,8 @@ class Janitor:
         return not kept
 
     def _protected(self) -> set[CheckpointRef]:
-        held = self._mailbox.held
-        return set() if held is None else restored_from(self._store, held)
+        directive = self._mailbox.unanswered
+        return set() if directive is None else restored_from(self._store, directive)
 
 
 def restored_from(store: CheckpointStore, directive: Directive) -> set[CheckpointRef]:

@@ -93,6 +93,12 @@ class Mailbox:
         with self._lock:
             return self._held
 
+    @property
+    def unanswered(self) -> Directive | None:
+        """The newest directive, unless its report is out and the worker waits for another."""
+        with self._lock:
+            return None if self._is_waiting() else self._held
+
     # What the training thread does.
 
     def take(self, after: int) -> Directive | None:

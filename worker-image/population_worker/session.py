@@ -105,6 +105,10 @@ class Session:
             if self.is_alone and not member.ended:
                 return  # left by the program: nobody is there to say what comes next
 
+    def stop(self) -> None:
+        """End the loops at the next wait, as SIGTERM does; may be called from any thread."""
+        self._runtime.mailbox.stop()
+
     def _put_first(self) -> None:
         """Hold the directive to begin with: the environment's, or alone our own."""
         runtime = self._runtime

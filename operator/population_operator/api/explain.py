@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -79,7 +79,7 @@ def _message(detail: ErrorDetails, context: Mapping[str, Any]) -> str:
     value, kind = detail["input"], detail["type"]
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return f"must be {words} {context[key]:g}, got {shown(value)}".replace("e+06", "000000")
+        return f"must be {words} {shown(context[key])}, got {shown(value)}"
     match kind:
         case "refused":
             return str(context["message"])
@@ -145,3 +145,11 @@ def model_in(annotation: Any) -> type[BaseModel] | None:
     if get_origin(annotation) not in (Union, types.UnionType, tuple):
         inner = inner[:1]
     return next((found for found in map(model_in, inner) if found is not None), None)
+
+
+def is_many(annotation: Any) -> bool:
+    """Whether `annotation` is a list of models, or may be one."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return any(map(is_many, inner))
+    return origin is tuple or (origin is Annotated and is_many(inner[0]))

@@ -14,7 +14,7 @@ from population_operator.api.experiment import (
     ExperimentSpec,
     PopulationExperiment,
 )
-from population_operator.api.explain import explain, fields_of, model_in
+from population_operator.api.explain import explain, fields_of, is_many, model_in
 from population_operator.api.problems import ManifestError, Problem, join, shown
 
 _IDENTITY = {"apiVersion": API_VERSION, "kind": KIND}
@@ -63,15 +63,18 @@ def _broken_rules(model: type[ApiModel], raw: dict[str, Any], path: str) -> Iter
         if inner is None or not issubclass(inner, ApiModel):
             continue
         below = join(path, spelling)
-        if isinstance(value, dict):
-            yield from _broken_rules(inner, value, below)
+        if not is_many(info.annotation):
+            if isinstance(value, dict):
+                yield from _broken_rules(inner, value, below)
         elif isinstance(value, list):
             for index, item in enumerate(value):
                 if isinstance(item, dict):
                     yield from _broken_rules(inner, item, f"{below}[{index}]")
-    salvaged = _salvage(model, raw)
+    salvaged, misspelt = _salvage(model, raw), raw.keys() - fields_of(model).keys()
     for check in model.rules:
-        yield from (problem.under(path) for problem in readable(check(salvaged)))
+        for problem in readable(check(salvaged)):
+            if problem.path or not misspelt:  # "give one of" adds nothing to "did you mean"
+                yield problem.under(path)
 
 
 def _salvage(model: type[ApiModel], raw: dict[str, Any]) -> ApiModel:
@@ -85,8 +88,9 @@ def _salvage(model: type[ApiModel], raw: dict[str, Any]) -> ApiModel:
             continue
         inner = model_in(info.annotation)
         if inner is not None and issubclass(inner, ApiModel):
-            if isinstance(value, dict):
-                found[name] = _salvage(inner, value)
+            if not is_many(info.annotation):
+                if isinstance(value, dict):
+                    found[name] = _salvage(inner, value)
             elif isinstance(value, list):
                 items = (item if isinstance(item, dict) else {} for item in value)
                 found[name] = tuple(_salvage(inner, item) for item in items)

@@ -150,7 +150,7 @@ def openapi(kind: Kind) -> Manifest:
     properties: Manifest = {
         "apiVersion": {"type": "string"},
         "kind": {"type": "string"},
-        "metadata": {"type": "object"},
+        "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
         "spec": structural(kind.spec),
     }
     if kind.status is not None:

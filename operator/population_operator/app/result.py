@@ -8,9 +8,10 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from population_operator.adapters.local.folder import RunFolder
 from population_operator.api import Goal, Value
 from population_operator.core.history import DecisionTaken, History
-from population_operator.core.lineage import best_lineage, schedule_of
+from population_operator.core.lineage import best_lineage, schedule_of, standing
 from population_operator.model.decision import DecisionKind
 from population_operator.model.entry import Phase
 from population_operator.model.numbers import Number
@@ -121,13 +122,17 @@ class Result(_Part):
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
 
-def write(path: Path, result: Result) -> None:
+def write_result(path: Path, state: State, history: History, folder: RunFolder) -> None:
     """Write `result.json` so that a reader sees all of it, or what stood there before.
+
+    The checkpoint is named relative to the file, so that the folder can be moved.
 
     Raises:
       OSError: the disk is full, or the folder cannot be written to.
     """
-    write_text(path, result.to_json())
+    checkpoints = folder.checkpoints(state.spec.metadata.uid)
+    root = os.path.relpath(checkpoints, path.parent)
+    write_text(path, Result.of(history, Path(root).as_posix()).to_json())
 
 
 def write_text(path: Path, text: str) -> None:
@@ -153,11 +158,6 @@ def hyperparameters_of(history: History, report: Report) -> dict[str, Value]:
     """What the report was trained with: its decision's values, which the echo may be a part of."""
     decision = history.issued.get((report.member, report.directive))
     return dict(decision.hyperparameters if decision else report.hyperparameters)
-
-
-def standing(member: Member) -> Report | None:
-    """The report of the weights that a member has: the donor's, right after an exploit."""
-    return member.lineage[-1] if member.lineage else None
 
 
 def _best(history: History, report: Report, root: str) -> BestResult:

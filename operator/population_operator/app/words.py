@@ -58,9 +58,10 @@ def settings(values: Mapping[str, Value]) -> str:
 
 
 def changes(taken: DecisionTaken) -> str:
-    """What a decision changed: `lr 0.013 -> 0.0104`."""
+    """How a decision moved the hyperparameters of the weights that go on: `lr 0.013 -> 0.0104`."""
+    moved = taken.explored if taken.copied is not None else taken.changes
     return ", ".join(
-        f"{name} {setting(old)} -> {setting(new)}" for name, (old, new) in taken.changes.items()
+        f"{name} {setting(old)} -> {setting(new)}" for name, (old, new) in moved.items()
     )
 
 

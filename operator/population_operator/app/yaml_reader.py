@@ -34,6 +34,7 @@ _WORDS: dict[str, Any] = {
 }
 _INTEGER = re.compile(r"([-+]?)(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _FRACTION = re.compile(r"\.[0-9]+(_[0-9]+)*([eE]|$)")
 
 
@@ -117,6 +118,8 @@ class _Builder:
             match node:
                 case ScalarNode():
                     return self._scalar(node)
+                case _ if node.tag not in _COLLECTIONS:
+                    raise _at(node, f"the tag {node.tag} has no meaning in a manifest: remove it")
                 case SequenceNode():
                     return [self._value(item) for item in node.value]
                 case MappingNode():

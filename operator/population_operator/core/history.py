@@ -51,14 +51,23 @@ class AcceptedReport:
     report: Report
 
 
+Change = tuple[Value | None, Value | None]
+"""A hyperparameter's old and new value; none where it was not active."""
+
+
 @dataclass(frozen=True)
 class DecisionTaken:
-    """A decision, and what the member trained under before it (none at its start)."""
+    """A decision; `before` is what the member trained under, none at its start.
+
+    `copied` is what the weights that it continues from were trained under: the donor's values, from
+    which explore went on.
+    """
 
     seq: int
     time: float
     decision: Decision
     before: Mapping[str, Value] | None = None
+    copied: Mapping[str, Value] | None = None
 
     @property
     def moved(self) -> bool:
@@ -72,11 +81,19 @@ class DecisionTaken:
         return source.member if source and source.member != self.decision.member else None
 
     @property
-    def changes(self) -> dict[str, tuple[Value | None, Value | None]]:
-        """Old and new value of each hyperparameter that is not what it was; none: not active."""
-        old, new = self.before or {}, self.decision.hyperparameters
-        names = [*new, *(name for name in old if name not in new)]
-        return {n: (old.get(n), new.get(n)) for n in names if old.get(n) != new.get(n)}
+    def changes(self) -> dict[str, Change]:
+        """The hyperparameters that are not what the member had."""
+        return _changes(self.before or {}, self.decision.hyperparameters)
+
+    @property
+    def explored(self) -> dict[str, Change]:
+        """The hyperparameters that are not what the weights were trained under."""
+        return _changes(self.copied or {}, self.decision.hyperparameters)
+
+
+def _changes(old: Mapping[str, Value], new: Mapping[str, Value]) -> dict[str, Change]:
+    names = [*new, *(name for name in old if name not in new)]
+    return {n: (old.get(n), new.get(n)) for n in names if old.get(n) != new.get(n)}
 
 
 class IncidentKind(StrEnum):
@@ -130,9 +147,9 @@ Happening = AcceptedReport | DecisionTaken | Incident | PhaseEntered | SpecChang
 class History:
     """Everything that happened so far, each list in the journal's order.
 
-    `by_member` has the reports of each member; `issued` the decision that each directive was
-    issued for, by (member, directive): with it a checkpoint's name leads to its decision.
-    `happenings` has all of it in one sequence.
+    `by_member` has the reports of each member, `moves` its last move. `issued` has the decision
+    that each directive was issued for, by (member, directive): with it a checkpoint's name leads
+    to its decision. `happenings` has all of it in one sequence.
     """
 
     state: State = field(default_factory=State)
@@ -143,6 +160,7 @@ class History:
     phases: list[PhaseEntered] = field(default_factory=list)
     specs: list[SpecChanged] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)
+    moves: dict[str, DecisionTaken] = field(default_factory=dict)
     issued: dict[tuple[str, int], Decision] = field(default_factory=dict)
 
     def add(self, entry: Entry) -> tuple[Happening, ...]:
@@ -208,8 +226,13 @@ class History:
     def _decided(self, draft: Draft, decision: Decision) -> None:
         known = draft.members.get(decision.member)
         before = known.decision.hyperparameters if known else None
-        taken = DecisionTaken(draft.state.seq, draft.now, decision, before)
+        source = decision.source
+        origin = self.issued.get((source.member, source.directive)) if source else None
+        copied = origin.hyperparameters if origin else None
+        taken = DecisionTaken(draft.state.seq, draft.now, decision, before, copied)
         self.decisions.append(taken)
+        if taken.moved:
+            self.moves[decision.member] = taken
         self.happenings.append(taken)
 
     def _incident(self, incident: Incident) -> None:
@@ -223,7 +246,6 @@ def history(entries: Iterable[Entry]) -> History:
     for entry in entries:
         found.add(entry)
     return found
-
 
 
 def _incident(draft: Draft, event: Observed) -> Incident | None:

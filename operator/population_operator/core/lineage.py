@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from population_operator.api import Value
 from population_operator.core.history import MOVES, AcceptedReport, History
 from population_operator.model.decision import Decision
-from population_operator.model.report import CheckpointRef
+from population_operator.model.report import CheckpointRef, Report
+from population_operator.model.state import Member
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,11 @@ def reports_along(history: History, ref: CheckpointRef) -> tuple[AcceptedReport,
         if accepted.report.step <= until.get(accepted.decision.id, -1)
     ]
     return tuple(sorted(found, key=lambda accepted: accepted.report.step))
+
+
+def standing(member: Member) -> Report | None:
+    """The report of the weights that a member has: the donor's, right after an exploit."""
+    return member.lineage[-1] if member.lineage else None
 
 
 def branches(history: History) -> tuple[Branch, ...]:

@@ -9,13 +9,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from population_operator.api import PopulationExperiment
+from population_operator.api import PopulationExperiment, Value
 from population_operator.model.decision import Decision, Directive
 from population_operator.model.entry import Phase
 from population_operator.model.report import CheckpointRef, Report
 
 LINEAGE_REPORTS = 100
 """Reports kept along a member's lineage: no algorithm looks further back (`tTest.samples`)."""
+
+
+TRANSITIONS = 1000
+"""Intervals kept for algorithms that learn from all members' past (PB2's window)."""
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One interval that a member trained, as a model of the score's change sees it.
+
+    `before` is the score at the checkpoint that it started from (the donor's after an exploit; none
+    at a member's very start), `after` the score at its end; either may be non-finite. `index`
+    counts intervals from 1: the one that ends at step `index * interval`.
+    """
+
+    member: str
+    index: int
+    steps: int
+    hyperparameters: Mapping[str, Value]
+    before: float | None
+    after: float
 
 
 @dataclass(frozen=True)
@@ -28,8 +49,9 @@ class Member:
     one, none between an exploit and the first report after it. `kept` is the newest good report
     whatever came after it: its checkpoint stays until a better-founded one exists. `lineage` holds
     the reports along the lineage, oldest first: after an exploit, the donor's up to the copied
-    checkpoint. `failures` counts since the last report or replacement, `replacements` since the
-    last report. Times are seconds since the epoch.
+    checkpoint. `score` is the score at the
+    checkpoint that the decision continues from. `failures` counts since the last report or
+    replacement, `replacements` since the last report. Times are seconds since the epoch.
     """
 
     name: str
@@ -37,6 +59,7 @@ class Member:
     baseline: bool
     decision: Decision
     step: int = 0
+    score: float | None = None
     directives: tuple[int, ...] = ()
     reported: bool = False
     latest: Report | None = None
@@ -109,7 +132,8 @@ class State:
     """The fold of a journal. `experiment` is none only before the first entry.
 
     `active` is the time spent running (suspension excluded) up to `time`; `bad` holds checkpoints
-    that could not be restored. `best` is fixed by the entry that ends the experiment.
+    that could not be restored. `transitions` are the last `TRANSITIONS` intervals, in the order in
+    which they ended. `best` is fixed by the entry that ends the experiment.
     """
 
     seq: int = 0
@@ -126,6 +150,7 @@ class State:
     directives: Mapping[tuple[str, int], DirectiveRecord] = field(default_factory=dict)
     bad: frozenset[CheckpointRef] = frozenset()
     best: Report | None = None
+    transitions: tuple[Transition, ...] = ()
     reports: int = 0
     decisions: int = 0
     exploits: int = 0

@@ -43,4 +43,4 @@ def load_random_state(folder: Path) -> None:
 
 def _cuda_states() -> list[torch.Tensor]:
     """Return one state a device; none where CUDA is not in use: asking would start it."""
-    return torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    return torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]

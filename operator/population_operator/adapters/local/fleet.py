@@ -159,7 +159,7 @@ class LocalFleet:
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
             # Two connections a worker: one waits, one sends.
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60))
         return self._session
 
 

@@ -66,6 +66,11 @@ class WorkerLink:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        # One object for all requests: connections are shared between equal pins only, and pins are
+        # compared by identity. A new one for each request means a new handshake for each request.
+        self._pin = aiohttp.Fingerprint(self.address.fingerprint)
+
     def start(self) -> None:
         loop = asyncio.get_running_loop()
         name = f"{self.worker}-{self.incarnation}"
@@ -166,6 +171,3 @@ class WorkerLink:
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.address.token}"}
 
-    @property
-    def _pin(self) -> aiohttp.Fingerprint:
-        return aiohttp.Fingerprint(self.address.fingerprint)

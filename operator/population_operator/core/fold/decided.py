@@ -94,14 +94,14 @@ def _moved(draft: Draft, member: Member, decision: Decision) -> Member:
         worker=None,
         waiting_since=draft.now,
     )
-    if decision.kind in (DecisionKind.CONTINUE, DecisionKind.START):
-        return moved
+    if decision.kind is DecisionKind.CONTINUE:
+        missed = member.latest is None or not member.latest.directive
+        return replace(moved, score=member.score if missed else member.latest.score)
     donor = draft.before.get(source.member) if source else None
     past = donor.lineage if donor else ()
-    if source and donor and donor.name == member.name:
-        past = member.lineage
     inherited = tuple(r for r in past if source and r.step <= source.step)
-    moved = replace(moved, latest=None, good=None, lineage=inherited)
+    score = inherited[-1].score if inherited else None
+    moved = replace(moved, latest=None, good=None, lineage=inherited, score=score)
     if decision.kind is DecisionKind.REPLACE:
         return replace(moved, failures=0, replacements=member.replacements + 1)
     return moved

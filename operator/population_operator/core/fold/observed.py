@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from population_operator.api import ExperimentSpec
 from population_operator.core.directives import due
 from population_operator.core.fold.draft import Draft
 from population_operator.model.entry import (
@@ -18,7 +19,7 @@ from population_operator.model.entry import (
     WorkerSeen,
 )
 from population_operator.model.report import Report, merit
-from population_operator.model.state import LINEAGE_REPORTS, Worker
+from population_operator.model.state import LINEAGE_REPORTS, TRANSITIONS, Member, Transition, Worker
 
 
 def _spec(draft: Draft, event: SpecObserved) -> None:
@@ -95,6 +96,10 @@ def _accept(draft: Draft, worker: str, report: Report) -> None:
         failures=0,
         replacements=0,
     )
+    if reached:
+        draft.set(
+            transitions=(*draft.state.transitions, _transition(member, report, spec))[-TRANSITIONS:]
+        )
     draft.worker(worker, holds=report.ref, losses=0, delivered=True, trouble="")
     draft.set(reports=draft.state.reports + 1)
     goal, best = spec.objective.goal, draft.state.best
@@ -103,6 +108,18 @@ def _accept(draft: Draft, worker: str, report: Report) -> None:
         or (merit(goal, report.score), report.step) >= (merit(goal, best.score), best.step)
     ):
         draft.set(best=report)
+
+
+def _transition(member: Member, report: Report, spec: ExperimentSpec) -> Transition:
+    source = member.decision.source
+    return Transition(
+        member=member.name,
+        index=-(-due(member, spec.schedule) // spec.schedule.interval),
+        steps=report.step - (source.step if source else 0),
+        hyperparameters=member.decision.hyperparameters,
+        before=member.score,
+        after=report.score,
+    )
 
 
 def _forgotten(draft: Draft, event: Forgotten) -> None:

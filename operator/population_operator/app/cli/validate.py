@@ -1,0 +1,50 @@
+"""`population validate`: what is wrong with a manifest, or what it says."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from population_operator.api import CategoricalDomain, Parameter, PopulationExperiment, Scale
+from population_operator.app import words
+from population_operator.app.cli.errors import BAD_INPUT, COMPLETE, problem_lines
+from population_operator.app.manifest import load
+from population_operator.api.problems import ManifestError
+
+
+def validate(files: list[Path]) -> int:
+    """Check each file; all problems of all of them are told."""
+    code = COMPLETE
+    for file in files:
+        try:
+            experiment = load(file)
+        except ManifestError as error:
+            print(*problem_lines(file, error), sep="\n", file=sys.stderr)
+            code = BAD_INPUT
+        else:
+            print(f"{file}: valid: {summary(experiment)}")
+    return code
+
+
+def summary(experiment: PopulationExperiment) -> str:
+    """What a manifest says, on one line, so that a slip of the pen shows."""
+    spec = experiment.spec
+    population, schedule = spec.population, spec.schedule
+    mode = "synchronous" if schedule.synchronous else "asynchronous"
+    size = words.plural(population.size, "member")
+    if population.workers != population.size:
+        size += f" on {words.plural(population.workers, 'worker')}"
+    return (
+        f"{experiment.metadata.name}: {spec.objective.goal} {spec.objective.metric} "
+        f"by {spec.algorithm.name}, {size}, a decision every {schedule.interval} of "
+        f"{schedule.max_steps} steps ({mode}); "
+        f"{', '.join(_parameter(parameter) for parameter in spec.parameters)}"
+    )
+
+
+def _parameter(parameter: Parameter) -> str:
+    domain = parameter.domain
+    if isinstance(domain, CategoricalDomain):
+        return f"{parameter.name} {{{', '.join(domain.values)}}}"
+    scale = " log" if domain.scale is Scale.LOG else ""
+    return f"{parameter.name} [{domain.min:g}, {domain.max:g}]{scale}"
