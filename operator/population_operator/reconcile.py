@@ -29,7 +29,8 @@ class Reconciler:
     """Reconciles experiments, one call at a time for each key.
 
     `states` is a cache of folds, nothing else: without it, or after a conflict, the journal is
-    read again.
+    read again. `unshown` are entries that the views have not been shown: a pass may die before it
+    comes to that.
     """
 
     journal: Journal
@@ -38,6 +39,7 @@ class Reconciler:
     clock: Clock
     decide: Decide = in_thread
     states: dict[str, State] = field(default_factory=dict)
+    unshown: dict[str, list[Entry]] = field(default_factory=dict)
 
     async def reconcile(self, key: str, experiment: PopulationExperiment) -> float | None:
         """One pass. Returns when (seconds since the epoch) to come back without any news.
@@ -48,9 +50,8 @@ class Reconciler:
         state = self.states.get(key)
         if state is None:
             state = await self._reload(key)
-        appended: list[Entry] = []
         observation = await self.fleet.observe(key, experiment)
-        while entry := await self.decide(state, observation, self.clock.now()):
+        while entry := await self.decide(state, observation, now := self.clock.now()):
             try:
                 entry = await self.journal.append(key, entry)
             except ConflictError:
@@ -58,18 +59,22 @@ class Reconciler:
                 observation = await self.fleet.observe(key, experiment)
                 continue
             state = self.states[key] = fold(state, entry)
-            appended.append(entry)
+            self.unshown.setdefault(key, []).append(entry)
         await self.fleet.apply(key, desired(state), state)
-        await self.views.show(key, state, tuple(appended))
-        return next_deadline(state)
+        await self.views.show(key, state, tuple(self.unshown.get(key, ())))
+        self.unshown.pop(key, None)
+        return next_deadline(state, now)
 
     async def _reload(self, key: str) -> State:
-        state = State()
+        known, state = self.states.get(key), State()
         for entry in await self.journal.load(key):
             state = fold(state, entry)
+            if known is not None and entry.seq > known.seq:
+                self.unshown.setdefault(key, []).append(entry)
         self.states[key] = state
         return state
 
     def forget(self, key: str) -> None:
         """Drop the cached state of an experiment that does not exist any more."""
         self.states.pop(key, None)
+        self.unshown.pop(key, None)

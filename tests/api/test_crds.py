@@ -96,7 +96,10 @@ def test_defaults_are_valid_and_hold_no_null(kind: Kind) -> None:
 
     for path, node in nodes(openapi(kind)):
         if "default" in node:
-            assert list(jsonschema.Draft202012Validator(plain(node)).iter_errors(node["default"])) == []
+            assert (
+                list(jsonschema.Draft202012Validator(plain(node)).iter_errors(node["default"]))
+                == []
+            )
             assert "null" not in yaml.safe_dump(node["default"]), path
 
 

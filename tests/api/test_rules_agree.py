@@ -15,7 +15,7 @@ from tests.api import corpus
 
 pytest.importorskip("celpy", reason="cel-python is not installed")
 
-from tests.api.apiserver import ApiServer  # noqa: E402
+from tests.api.apiserver import ApiServer
 
 EXPERIMENT = next(kind for kind in KINDS if kind.name == "PopulationExperiment")
 READABLE = [bad for bad in corpus.bad() if corpus.document(bad.path) is not None]
@@ -107,7 +107,9 @@ REFUSED: dict[str, Change] = {
     "no local": drop("worker.local"),
     "no worker": drop("worker"),
     "parameters in another order": lambda spec: spec["parameters"].reverse(),
-    "values in another order": lambda spec: spec["parameters"][2]["categorical"]["values"].reverse(),
+    "values in another order": lambda spec: spec["parameters"][2]["categorical"][
+        "values"
+    ].reverse(),
     "a parameter more": lambda spec: spec["parameters"].append(
         {"name": "new", "float": {"min": 0, "max": 1}}
     ),

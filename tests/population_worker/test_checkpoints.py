@@ -115,7 +115,7 @@ def test_a_donor_that_goes_while_it_is_copied_is_corrupt(store, root):
     commit(store, CheckpointRef("m1", 2, 10))
     donor = store.open(CheckpointRef("m1", 2, 10))
     (donor.folder / "model.pt").unlink()
-    with pytest.raises(CorruptCheckpoint, match="model.pt: No such file"):
+    with pytest.raises(CorruptCheckpoint, match=r"model\.pt: No such file"):
         store.copy(donor, OURS)
     assert os.listdir(root / "m0") == []
 
@@ -129,17 +129,17 @@ def test_damage_is_told(store):
     checkpoint = store.open(OURS)  # the sizes are right
     with (
         verifying(checkpoint.folder, checkpoint.manifest.files) as verification,
-        pytest.raises(CorruptCheckpoint, match="model.pt: digest"),
+        pytest.raises(CorruptCheckpoint, match=r"model\.pt: digest"),
     ):
         verification.join()
     path.write_bytes(content[:-1])
-    with pytest.raises(CorruptCheckpoint, match="model.pt: 6999 bytes, expected 7000"):
+    with pytest.raises(CorruptCheckpoint, match=r"model\.pt: 6999 bytes, expected 7000"):
         store.open(OURS)
     path.unlink()
     path.symlink_to("/etc/passwd")
-    with pytest.raises(CorruptCheckpoint, match="model.pt: is not a regular file"):
+    with pytest.raises(CorruptCheckpoint, match=r"model\.pt: is not a regular file"):
         store.open(OURS)
-    with pytest.raises(CorruptCheckpoint, match="m9/1-1: there is no such checkpoint"):
+    with pytest.raises(CorruptCheckpoint, match=r"m9/1-1: there is no such checkpoint"):
         store.open(CheckpointRef("m9", 1, 1))
 
 

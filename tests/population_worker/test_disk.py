@@ -33,7 +33,7 @@ def test_a_full_disk_is_waited_for(start):
         for member in session.members():
             walk = Walk(0.1)
 
-            def save(path):
+            def save(path, walk=walk):
                 attempts.append(path)
                 (path / "half").write_bytes(b"x")
                 if len(attempts) == 1:

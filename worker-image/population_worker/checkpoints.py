@@ -17,7 +17,13 @@ from pathlib import Path
 
 from population_worker import manifest as manifests
 from population_worker import wire
-from population_worker.copying import CHEAPEST_FIRST, Copier, copy_file, sync_folder
+from population_worker.copying import (
+    CHEAPEST_FIRST,
+    Copier,
+    copy_file,
+    sync_folder,
+    sync_subfolders,
+)
 from population_worker.digests import CorruptCheckpoint, check_sizes, seal
 from population_worker.directive import CheckpointRef, Forget, parse_member
 from population_worker.disk import disk_errno
@@ -119,8 +125,7 @@ class CheckpointStore:
                 except FileNotFoundError as error:
                     raise CorruptCheckpoint(f"{file.path}: {error.strerror}") from error
             check_sizes(folder, donor.manifest.files)
-            for below, _, _ in os.walk(folder):
-                sync_folder(Path(below))
+            sync_subfolders(folder)
             content = Manifest(donor.manifest.files, copied_from=donor.reference)
             return self._publish(folder, reference, content), moved
 

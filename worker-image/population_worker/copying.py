@@ -5,11 +5,10 @@ Sources are immutable, so that a shared inode (hard link) is as good as a copy.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
@@ -84,17 +83,18 @@ def copy_file(source: Path, target: Path, copiers: Sequence[Copier] = CHEAPEST_F
 
 def sync_folder(folder: Path) -> None:
     """Make the entries of a folder durable."""
-    with _opened(folder) as descriptor:
-        os.fsync(descriptor)
-
-
-@contextlib.contextmanager
-def _opened(folder: Path) -> Iterator[int]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield descriptor
+        os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_subfolders(folder: Path) -> None:
+    """Make the entries of all folders below `folder` durable, not its own."""
+    for below, _, _ in os.walk(folder):
+        if Path(below) != folder:
+            sync_folder(Path(below))
 
 
 def _copy_chunk(reader: int, writer: int, start: int, size: int) -> int:

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from population_worker import manifest
-from population_worker.copying import sync_folder
+from population_worker.copying import sync_subfolders
 from population_worker.manifest import File
 
 _THREADS = 8
@@ -22,7 +22,8 @@ class CorruptCheckpoint(Exception):
 
 
 def seal(folder: Path) -> tuple[File, ...]:
-    """Digest and fsync every file below `folder`, and the folders in it.
+    """Digest and fsync every file below `folder`, and the folders in it; `folder`
+    itself is left to who adds the manifest.
 
     Returns the files by path. Raises ValueError for what a checkpoint cannot hold: links and
     other special files, and a file of the manifest's name.
@@ -30,8 +31,7 @@ def seal(folder: Path) -> tuple[File, ...]:
     paths = sorted(_regular_files(folder))
     with ThreadPoolExecutor(_THREADS, "seal") as pool:
         files = tuple(pool.map(lambda path: _seal_file(folder, path), paths))
-    for below, _, _ in os.walk(folder):
-        sync_folder(Path(below))
+    sync_subfolders(folder)
     return files
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import sys
 
@@ -16,4 +17,10 @@ def seed_everything(seed: int) -> None:
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed([seed & 0xFFFFFFFF, seed >> 32])
     if torch := sys.modules.get("torch"):
-        torch.manual_seed(seed)  # every device's generator, too
+        torch.manual_seed(_mixed(seed))  # every device's generator, too
+
+
+def _mixed(seed: int) -> int:
+    """Spread all bits: PyTorch's generator for the CPU looks only at the lower 32."""
+    digest = hashlib.sha256(seed.to_bytes(8, "big")).digest()
+    return int.from_bytes(digest[:8], "big")

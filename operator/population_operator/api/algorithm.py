@@ -16,6 +16,7 @@ class Truncation(ApiModel):
     """The worst `fraction` copies from the best `fraction` (arXiv 1711.09846, section 4.1.1)."""
 
     fraction: Annotated[float, Field(gt=0, le=0.5), REAL] = 0.2
+    """The part of the population at each end; at most one half."""
 
 
 class BinaryTournament(ApiModel):
@@ -26,7 +27,9 @@ class TTest(ApiModel):
     """A random opponent is copied where Welch's t-test says it is better (same section)."""
 
     samples: Annotated[int, Field(ge=2, le=100), WHOLE] = 10
+    """How many of the latest scores of each side are compared."""
     p_value: Annotated[float, Field(gt=0, lt=1), REAL] = 0.05
+    """The difference counts where the two-sided p is below this."""
 
 
 EXPLOITS = {
@@ -40,8 +43,11 @@ class Exploit(ApiModel):
     """Who copies whom: exactly one block."""
 
     truncation: Truncation | None = None
+    """The worst copy from the best."""
     binary_tournament: BinaryTournament | None = None
+    """Each compares itself with a random opponent."""
     t_test: TTest | None = None
+    """As the tournament, where the difference is significant."""
 
     @rule(only_one(EXPLOITS.values(), "way to exploit"))
     def _one_exploit(self) -> Iterator[Problem]:
@@ -55,6 +61,7 @@ class Perturb(ApiModel):
     """Multiply by one of `factors`, clipped to the bounds."""
 
     factors: Annotated[tuple[Factor, ...], Field(min_length=1, max_length=16)] = (0.8, 1.2)
+    """One is drawn for each parameter; 1 leaves it where it is."""
 
     @rule(
         Cel(
@@ -73,20 +80,25 @@ class Resample(ApiModel):
     """With this probability a fresh draw takes the perturbation's place (0.25: Ray's default)."""
 
     probability: Annotated[float, Field(ge=0, le=1), REAL] = 0.25
+    """For each parameter of its own."""
 
 
 class Explore(ApiModel):
     """How the copied hyperparameters are moved, each parameter independently."""
 
     perturb: Perturb = Perturb()
+    """A factor for each parameter."""
     resample: Resample = Resample()
+    """A fresh draw now and then."""
 
 
 class Pbt(ApiModel):
     """Population based training (arXiv 1711.09846)."""
 
     exploit: Exploit = Exploit(truncation=Truncation())
+    """Who copies whom."""
     explore: Explore = Explore()
+    """How what was copied is moved."""
 
 
 class Random(ApiModel):
@@ -100,7 +112,9 @@ class Algorithm(ApiModel):
     """Exactly one block."""
 
     pbt: Pbt | None = None
+    """Population based training."""
     random: Random | None = None
+    """Random search."""
 
     @property
     def name(self) -> str:

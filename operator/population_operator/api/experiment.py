@@ -66,6 +66,7 @@ class ExperimentSpec(ApiModel):
     """What to tune, how, on what, and for how long."""
 
     objective: Annotated[Objective, Field(examples=["{metric: validation_accuracy}"])]
+    """What is compared."""
     parameters: Annotated[
         tuple[Parameter, ...],
         Field(
@@ -75,14 +76,23 @@ class ExperimentSpec(ApiModel):
             json_schema_extra=MAP_BY_NAME,
         ),
     ]
+    """The search space."""
     algorithm: Annotated[Algorithm, Field(examples=["{pbt: {}}"])]
+    """How it is searched."""
     initial: Annotated[tuple[Entry, ...], Field(max_length=MAX_SIZE)] = ()
+    """Known good starts; the other members are drawn."""
     population: Annotated[Population, Field(examples=["{size: 8}"])]
+    """How many train."""
     schedule: Annotated[Schedule, Field(examples=["{interval: 100, maxSteps: 2000}"])]
+    """When decisions are taken, and when the run ends."""
     worker: Worker = Worker()
+    """What trains."""
     storage: Storage | None = None
+    """Where checkpoints are; without it a run on Kubernetes has none to share."""
     suspend: Flag = False
+    """Stop all workers, and keep everything."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=INT32), WHOLE] | None = None
+    """Delete the experiment this long after it has ended; never without it."""
 
     cel = TRANSITIONS
 

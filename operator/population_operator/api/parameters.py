@@ -102,9 +102,13 @@ class FloatDomain(ApiModel):
     """Real numbers in [min, max]; with `step`, the grid min, min + step, ..."""
 
     min: Annotated[Real, Field(examples=["1.0e-4"])]
+    """The lowest value."""
     max: Annotated[Real, Field(examples=["1.0"])]
+    """The highest value."""
     scale: Scale = Scale.LINEAR
+    """On which scale values are drawn and compared."""
     step: Real | None = None
+    """The distance of the values that there are; any value without it."""
 
     @rule(
         *_interval_cel("0.0"),
@@ -120,9 +124,13 @@ class IntegerDomain(ApiModel):
     """Whole numbers in [min, max]; with `step`, the grid min, min + step, ..."""
 
     min: Annotated[Whole, Field(examples=["16"])]
+    """The lowest value."""
     max: Annotated[Whole, Field(examples=["512"])]
+    """The highest value."""
     scale: Scale = Scale.LINEAR
+    """On which scale values are drawn and compared."""
     step: Whole | None = None
+    """The distance of the values that there are; 1 without it."""
 
     @rule(*_interval_cel("0"))
     def _interval(self) -> Iterator[Problem]:
@@ -137,8 +145,11 @@ class CategoricalDomain(ApiModel):
         Field(min_length=1, max_length=MAX_CATEGORIES, examples=["[adam, sgd]"]),
         Field(json_schema_extra={"x-kubernetes-list-type": "set"}),
     ]
+    """The values, as strings; at most 64."""
     type: ValueType = ValueType.STRING
+    """What the worker gets for them."""
     ordered: Flag = False
+    """Whether neighbours in the list are near to each other."""
 
     @rule()
     def _distinct(self) -> Iterator[Problem]:
@@ -188,11 +199,13 @@ class Condition(ApiModel):
     """The parameter exists only where the categorical `parameter` has one of the values `in`."""
 
     parameter: Annotated[Identifier, Field(examples=["optimizer"])]
+    """A categorical parameter without a `when` of its own."""
     in_: Annotated[
         tuple[Category, ...],
         Field(alias="in", min_length=1, max_length=MAX_CATEGORIES, examples=["[sgd]"]),
         Field(json_schema_extra={"x-kubernetes-list-type": "set"}),
     ]
+    """The values with which this parameter exists."""
 
     @rule()
     def _distinct(self) -> Iterator[Problem]:
@@ -209,11 +222,17 @@ class Parameter(ApiModel):
     """
 
     name: Annotated[Identifier, Field(examples=["lr"])]
+    """As the worker knows it."""
     float_: Annotated[FloatDomain | None, Field(alias="float")] = None
+    """A real number."""
     integer: IntegerDomain | None = None
+    """A whole number."""
     categorical: CategoricalDomain | None = None
+    """One of some values."""
     mutable: Flag = True
+    """Whether it may change while a member trains."""
     when: Condition | None = None
+    """Under which condition it exists; always without it."""
 
     @property
     def domain(self) -> FloatDomain | IntegerDomain | CategoricalDomain:

@@ -35,12 +35,16 @@ class Objective(ApiModel):
     """What makes one member better than another; `report` is shown, but never selected on."""
 
     metric: Annotated[MetricName, Field(examples=["validation_accuracy"])]
+    """The metric that is compared, as Prometheus names it."""
     goal: Goal = Goal.MAXIMIZE
+    """Which end of it is good."""
     target: Real | None = None
+    """The run is complete once a member reaches it."""
     report: Annotated[
         tuple[MetricName, ...],
         Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "set"}),
     ] = ()
+    """Other metrics to show beside it."""
 
     @rule()
     def _distinct(self) -> Iterator[Problem]:
@@ -56,9 +60,13 @@ class Population(ApiModel):
     """
 
     size: Annotated[int, Field(ge=1, le=MAX_SIZE, examples=["8"]), WHOLE]
+    """How many members."""
     parallelism: Annotated[int, Field(ge=1, le=MAX_SIZE), WHOLE] | None = None
+    """How many workers; one for each member without it."""
     seed: Annotated[int, Field(ge=0, le=LIMIT), WHOLE] | None = None
+    """Of all random choices; the experiment's uid without it."""
     baselines: Annotated[int, Field(ge=0, le=MAX_SIZE), WHOLE] = 0
+    """How many members are never changed."""
 
     @property
     def workers(self) -> int:
@@ -94,10 +102,15 @@ class Schedule(ApiModel):
     """When decisions are taken, and when the run ends. Steps are the worker's own unit."""
 
     interval: Annotated[int, Field(ge=1, le=LIMIT, examples=["100"]), WHOLE]
+    """Steps between two decisions."""
     max_steps: Annotated[int, Field(ge=1, le=LIMIT, examples=["2000"]), WHOLE]
+    """Steps after which a member is done."""
     synchronous: Flag = False
+    """Whether members wait for each other at each interval."""
     straggler_timeout: Duration | None = None
+    """How long a member may go without a report before it is restarted."""
     max_duration: Duration | None = None
+    """How long the whole run may take, without the time suspended."""
 
     @rule(
         Cel(
@@ -129,7 +142,9 @@ class LocalWorker(ApiModel):
     """What the embedded runtime starts; `env` is added to the environment it inherits."""
 
     command: Annotated[tuple[Word, ...], Field(max_length=1024)] = ()
+    """The program and its arguments."""
     env: Annotated[dict[str, Word], Field(max_length=1024, default_factory=dict)]
+    """Variables that are set besides the inherited ones."""
 
     @rule(
         Cel(
@@ -161,8 +176,11 @@ class Worker(ApiModel):
     """How a worker is started, and how often a member may fail before it is replaced."""
 
     max_restarts: Annotated[int, Field(ge=0, le=INT32), WHOLE] = 3
+    """How often a member may fail before a clone of a healthy one replaces it."""
     template: Annotated[dict[str, Any], Like(PodTemplate)] | None = None
+    """The Pod on Kubernetes."""
     local: LocalWorker | None = None
+    """The process on one machine."""
 
 
 class DeletionPolicy(StrEnum):
@@ -180,8 +198,11 @@ class Storage(ApiModel):
     """The shared volume with the checkpoints: an existing claim, or a template for one."""
 
     claim_name: ClaimName | None = None
+    """A PersistentVolumeClaim that exists."""
     claim_template: Annotated[dict[str, Any], Like(ClaimTemplate)] | None = None
+    """A PersistentVolumeClaim to make for this experiment."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
+    """What becomes of the checkpoints when the experiment is deleted."""
 
     @rule(only_one(CLAIMS.values(), "claim"))
     def _one_claim(self) -> Iterator[Problem]:

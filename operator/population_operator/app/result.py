@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from population_operator.adapters.local.folder import RunFolder
 from population_operator.api import Goal, Value
+from population_operator.app.files import replace_file
 from population_operator.core.history import DecisionTaken, History
 from population_operator.core.lineage import best_lineage, schedule_of, standing
 from population_operator.model.decision import DecisionKind
@@ -132,26 +133,8 @@ def write_result(path: Path, state: State, history: History, folder: RunFolder) 
     """
     checkpoints = folder.checkpoints(state.spec.metadata.uid)
     root = os.path.relpath(checkpoints, path.parent)
-    write_text(path, Result.of(history, Path(root).as_posix()).to_json())
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file's content durably and at once."""
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    text = Result.of(history, Path(root).as_posix()).to_json()
+    replace_file(path, [text.encode()])
 
 
 def hyperparameters_of(history: History, report: Report) -> dict[str, Value]:

@@ -81,9 +81,9 @@ def duration(seconds: float) -> str:
     return f"{minutes}m {second:02}s" if minutes else f"{second}s"
 
 
-def plural(count: int, noun: str) -> str:
+def plural(count: int, noun: str, several: str = "") -> str:
     """`1 member`, `8 members`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{count} {noun}" if count == 1 else f"{count} {several or noun + 's'}"
 
 
 def one_line(text: str) -> str:

@@ -10,9 +10,14 @@ from population_operator.model.entry import Phase
 from population_operator.model.state import State
 
 
-def next_deadline(state: State) -> float | None:
-    """Seconds since the epoch at which `decide` should be asked again; none: only on news."""
-    return min((at for at in _deadlines(state) if at > state.time), default=None)
+def next_deadline(state: State, now: float) -> float | None:
+    """Seconds since the epoch at which `decide` should be asked again; none: only on news.
+
+    Args:
+      now: when it was asked last: what was due by then has had its answer, if only "not yet".
+    """
+    asked = max(now, state.time)
+    return min((at for at in _deadlines(state) if at > asked), default=None)
 
 
 def _deadlines(state: State) -> Iterator[float]:

@@ -33,7 +33,7 @@ class PresentWorker:
     """An incarnation that exists.
 
     `started` says that its process runs; `silent_for` is how many seconds ago it last answered
-    (0 while it answers, and where nobody asks).
+    (0 while it answers, and where nobody asks); `warm` that it takes directives while it runs.
     """
 
     worker: str
@@ -41,6 +41,7 @@ class PresentWorker:
     uid: str
     started: bool = True
     silent_for: float = 0.0
+    warm: bool = True
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,18 @@ def _seen(state: State, present: Iterable[PresentWorker]) -> list[Observed]:
     found: list[Observed] = []
     for it in sorted(present, key=lambda p: (p.worker, p.incarnation)):
         known = _current(state, it.worker, it.incarnation)
-        if known and (not known.uid or (it.started and not known.started)):
+        if known is None:
+            continue
+        before = (known.uid, known.started, known.warm)
+        now = (it.uid, known.started or it.started, it.warm)
+        if before != now:
             found.append(
                 WorkerSeen(
-                    worker=it.worker, incarnation=it.incarnation, uid=it.uid, started=it.started
+                    worker=it.worker,
+                    incarnation=it.incarnation,
+                    uid=it.uid,
+                    started=now[1],
+                    warm=it.warm,
                 )
             )
     return found

@@ -18,17 +18,19 @@ def turns(state: State) -> tuple[Follows, ...]:
         return ()
     training = [m for m in state.population if not finished(m, state.spec.spec.schedule)]
     waiting = [m for m in training if _runnable(state, m)]
-    idle = [w for w in _by_name(state) if w.open and _idle(state, w)]
+    cold = [w for w in _by_name(state) if w.open and not w.warm and _idle(state, w)]
+    idle = [w for w in _by_name(state) if w.open and w.warm and _idle(state, w)]
     wanted = min(state.spec.spec.population.workers, len(training))
-    events: list[Follows] = []
+    events: list[Follows] = [_closed(w, "takes no directive") for w in cold]
 
-    surplus = sum(w.open for w in state.workers.values()) - wanted
+    surplus = sum(w.open for w in state.workers.values()) - len(cold) - wanted
     for worker in reversed(idle):
         if surplus > 0:
             idle.remove(worker)
             surplus -= 1
-            events.append(_closed(worker))
-    for worker in _openable(state, min(-surplus, len(waiting) - len(idle))):
+            events.append(_closed(worker, "not needed"))
+    closed = frozenset(w.name for w in cold)
+    for worker in _openable(state, min(-surplus, len(waiting) - len(idle)), closed):
         idle.append(worker)
         events.append(WorkerOpened(worker=worker.name, incarnation=worker.incarnation))
     events.extend(
@@ -80,18 +82,19 @@ def _by_name(state: State) -> list[Worker]:
     return sorted(state.workers.values(), key=lambda w: (len(w.name), w.name))
 
 
-def _openable(state: State, count: int) -> list[Worker]:
-    """The next incarnations of up to `count` closed slots, lowest first."""
+def _openable(state: State, count: int, closed: frozenset[str]) -> list[Worker]:
+    """The next incarnations of up to `count` slots that are closed, or just were; lowest first."""
     found: list[Worker] = []
     for index in range(state.spec.spec.population.workers):
         if len(found) >= count:
             break
         name = worker_name(index)
         known = state.workers.get(name, Worker(name=name))
-        if not known.open and known.not_before <= state.time:
+        is_open = known.open and name not in closed
+        if not is_open and known.not_before <= state.time:
             found.append(Worker(name=name, incarnation=known.incarnation + 1, open=True))
     return found
 
 
-def _closed(worker: Worker) -> WorkerClosed:
-    return WorkerClosed(worker=worker.name, incarnation=worker.incarnation, reason="not needed")
+def _closed(worker: Worker, reason: str) -> WorkerClosed:
+    return WorkerClosed(worker=worker.name, incarnation=worker.incarnation, reason=reason)

@@ -60,13 +60,18 @@ class SpecObserved(Record):
 
 
 class WorkerSeen(Record):
-    """The incarnation exists in the world, under this uid; `started` once its process runs."""
+    """The incarnation exists in the world, under this uid; `started` once its process runs.
+
+    One that is not `warm` takes no directive but the one it was started with: a program that does
+    nothing but export metrics. Its next directive is a new incarnation.
+    """
 
     kind: Literal["seen"] = "seen"
     worker: str
     incarnation: int
     uid: str
     started: bool
+    warm: bool = True
 
 
 class WorkerGone(Record):

@@ -101,6 +101,7 @@ class Worker:
     open: bool = False
     uid: str = ""
     started: bool = False
+    warm: bool = True
     opened_at: float = 0.0
     started_at: float = 0.0
     member: str | None = None

@@ -108,24 +108,14 @@ class LocalFleet:
         self, experiment: PopulationExperiment, worker: DesiredWorker, it: _Incarnation
     ) -> None:
         log = self.folder.log(it.worker, it.number)
-        control, metrics = _free_ports(2)
-        credentials = self.folder.credentials
-        place = WorkerPlace(
-            checkpoints=self.folder.checkpoints(experiment.metadata.uid),
-            token=credentials / "token",
-            certificate=credentials / "tls.crt",
-            key=credentials / "tls.key",
-            host=HOST,
-            control_port=control,
-            metrics_port=metrics,
-        )
-        variables = environment(experiment, it.worker, it.number, worker.directive, place)
         try:
-            it.process = await spawn(
-                self.command, {**os.environ, **self.env, **variables}, self.cwd, log
-            )
-        except OSError as error:
-            it.gone = _gone(it, Cause.REFUSED, f"{self.command[0]}: {error.strerror}")
+            control, metrics = _free_ports(2)
+            place = self._place(experiment.metadata.uid, control, metrics)
+            variables = environment(experiment, it.worker, it.number, worker.directive, place)
+            env = {**os.environ, **self.env, **variables}
+            it.process = await spawn(self.command, env, self.cwd, log)
+        except (OSError, ValueError) as error:
+            it.gone = _gone(it, Cause.REFUSED, _refusal(error, self.command[0]))
             self.wake()
             return
         address = Address(
@@ -140,6 +130,18 @@ class LocalFleet:
         await it.link.close()
         it.gone = _gone(it, Cause.EXITED, explain(code, log))
         self.wake()
+
+    def _place(self, uid: str, control_port: int, metrics_port: int) -> WorkerPlace:
+        credentials = self.folder.credentials
+        return WorkerPlace(
+            checkpoints=self.folder.checkpoints(uid),
+            token=credentials / "token",
+            certificate=credentials / "tls.crt",
+            key=credentials / "tls.key",
+            host=HOST,
+            control_port=control_port,
+            metrics_port=metrics_port,
+        )
 
     def _end(self, it: _Incarnation) -> None:
         task = asyncio.create_task(self._ended(it))
@@ -159,12 +161,19 @@ class LocalFleet:
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
             # Two connections a worker: one waits, one sends.
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60))
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+            self._session = aiohttp.ClientSession(connector=connector)
         return self._session
 
 
 def _gone(it: _Incarnation, cause: Cause, detail: str) -> WorkerGone:
     return WorkerGone(worker=it.worker, incarnation=it.number, cause=cause, detail=detail)
+
+
+def _refusal(error: OSError | ValueError, program: str) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename or program}: {error.strerror or error}"
+    return f"{program}: {error}"
 
 
 def _silence(it: _Incarnation, now: float) -> float:

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import fcntl
 import os
+import threading
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from population_operator.model.entry import Entry
 from population_operator.ports import ConflictError, JournalUnavailableError
+
+_ADVICE = {
+    errno.ENOSPC: "free space there; the same command goes on from here",
+    errno.EDQUOT: "raise the quota; the same command goes on from here",
+    errno.EFBIG: "raise the limit on file sizes; the same command goes on from here",
+    errno.EROFS: "make it writable, or use another --output",
+    errno.EACCES: "make it writable, or use another --output",
+    errno.EPERM: "make it writable, or use another --output",
+    errno.ENOTDIR: "use another --output",
+    errno.EEXIST: "use another --output",
+    errno.EISDIR: "use another --output",
+}
 
 
 class JournalInUseError(Exception):
@@ -33,21 +48,34 @@ def _parse(data: bytes, path: Path) -> tuple[tuple[Entry, ...], int]:
     entries: list[Entry] = []
     length = 0
     for number, line in enumerate(data.splitlines(keepends=True), 1):
+        if not line.endswith(b"\n"):
+            break
         try:
-            if not line.endswith(b"\n"):
-                break
-            entries.append(Entry.model_validate_json(line))
+            entry = Entry.model_validate_json(line)
         except ValidationError as error:
-            if length + len(line) == len(data):
-                break  # Torn in the middle of the last block, whose end happens to be a newline.
             first = error.errors(include_url=False)[0]
+            if length + len(line) == len(data) and first["type"] == "json_invalid":
+                break  # Torn in the middle of the last block, whose end happens to be a newline.
             where = ".".join(map(str, first["loc"]))
-            raise JournalUnavailableError(
-                f"{path}: line {number} is not an entry ({where}: {first['msg']}); "
-                "the file was changed by something else: restore it, or move it away to start over"
-            ) from None
+            why = f"is not an entry ({where}: {first['msg']})" if where else "is not an entry"
+            raise _changed(path, number, why) from None
+        if entry.seq != number:
+            raise _changed(path, number, f"has entry {entry.seq}")
+        entries.append(entry)
         length += len(line)
     return tuple(entries), length
+
+
+def _changed(path: Path, number: int, why: str) -> JournalUnavailableError:
+    return JournalUnavailableError(
+        f"{path}: line {number} {why}; the file was changed by something else, or written by "
+        "another version: restore it, or move it away to start over"
+    )
+
+
+def _unavailable(path: Path, error: OSError) -> JournalUnavailableError:
+    advice = _ADVICE.get(error.errno or 0, "then the same command goes on from here")
+    return JournalUnavailableError(f"{path}: {(error.strerror or str(error)).lower()}: {advice}")
 
 
 class FileJournal:
@@ -67,24 +95,30 @@ class FileJournal:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise JournalUnavailableError(f"{error.filename}: {error.strerror}") from error
+            raise _unavailable(Path(error.filename or path), error) from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             os.close(self._descriptor)
             raise JournalInUseError(
                 f"{path} is being written by another process: wait for it, or use another folder"
             ) from error
-        self._seq = 0
+        except OSError as error:
+            os.close(self._descriptor)
+            raise _unavailable(path, error) from error
+        self._seq: int | None = None  # Not read yet: whatever is appended has to follow it.
         self._length = 0
+        self._lock = threading.Lock()  # A cancelled append goes on in its thread.
         self._sync_folder()
 
     def close(self) -> None:
-        """Release the lock."""
-        os.close(self._descriptor)
+        """Release the lock. An append that is still under way in its thread ends first."""
+        with self._lock:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     async def load(self, key: str, after: int = 0) -> tuple[Entry, ...]:
-        return (await asyncio.to_thread(self._load))[after:]
+        return (await asyncio.to_thread(self._load))[max(after, 0) :]
 
     async def append(self, key: str, entry: Entry) -> Entry:
         line = entry.model_dump_json().encode() + b"\n"
@@ -92,16 +126,26 @@ class FileJournal:
         return Entry.model_validate_json(line)
 
     def _load(self) -> tuple[Entry, ...]:
+        with self._lock:
+            return self._read()
+
+    def _append(self, seq: int, line: bytes) -> None:
+        with self._lock:
+            self._write(seq, line)
+
+    def _read(self) -> tuple[Entry, ...]:
         try:
             data = self._path.read_bytes()
         except OSError as error:
-            raise JournalUnavailableError(f"{self._path}: {error.strerror}") from error
+            raise _unavailable(self._path, error) from error
         entries, self._length = _parse(data, self._path)
         self._seq = entries[-1].seq if entries else 0
         return entries
 
-    def _append(self, seq: int, line: bytes) -> None:
-        if seq != self._seq + 1:
+    def _write(self, seq: int, line: bytes) -> None:
+        if self._seq is None:
+            self._read()
+        if seq != (self._seq or 0) + 1:
             raise ConflictError(f"entry {seq} does not follow {self._seq}")
         try:
             os.ftruncate(self._descriptor, self._length)  # A torn line, or a write that failed.
@@ -110,7 +154,9 @@ class FileJournal:
                 written += os.pwrite(self._descriptor, line[written:], self._length + written)
             os.fdatasync(self._descriptor)
         except OSError as error:
-            raise JournalUnavailableError(f"{self._path}: {error.strerror}") from error
+            with contextlib.suppress(OSError):  # Whole lines that never became durable, too.
+                os.ftruncate(self._descriptor, self._length)
+            raise _unavailable(self._path, error) from error
         self._seq, self._length = seq, self._length + len(line)
 
     def _sync_folder(self) -> None:

@@ -109,13 +109,20 @@ class WorkerLink:
             first = not self.answered_at
             self.answered_at = asyncio.get_running_loop().time()
             self.cursor = max(self.cursor, answer.cursor)
-            self.events.extend(self._parse(event) for event in answer.events)
+            self.events.extend(filter(None, map(self._parse, answer.events)))
             if answer.events or first:
                 self.wake()
 
-    def _parse(self, event: dict[str, Any]) -> WorkerEvent:
+    def _parse(self, event: dict[str, Any]) -> WorkerEvent | None:
+        """The event; none where it makes no sense to us, which must not cost the others."""
         origin = {"worker": self.worker, "incarnation": self.incarnation}
-        return _EVENT.validate_python({**event, **origin}, extra="ignore")
+        try:
+            return _EVENT.validate_python({**event, **origin}, extra="ignore")
+        except ValidationError as error:
+            why = error.errors(include_url=False)[0]
+            where = ".".join(map(str, why["loc"]))
+            log.warning("%s-%s: event %s: %s", self.worker, self.incarnation, where, why["msg"])
+            return None
 
     async def _wait(self) -> _Answer:
         url = f"{self.address.url}/v1/wait"
@@ -170,4 +177,3 @@ class WorkerLink:
     @property
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.address.token}"}
-

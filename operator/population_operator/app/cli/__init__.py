@@ -50,6 +50,7 @@ def _usage(error: TyperException, name: str) -> int:
     message = error.format_message().strip()
     if not message:  # The program alone: its help was printed.
         return error.exit_code
+    message = message.replace("Value error, ", "")
     text = f"{message[:1].lower()}{message[1:]}".rstrip(".")
     print(f"{command}: {text} (see `{command} --help`)", file=sys.stderr)
     return error.exit_code

@@ -28,14 +28,14 @@ def tree_of(history: History, everything: bool) -> Tree:
     """A tree with one node for each stretch between two copies."""
     found = branches(history)
     winners = {segment.decision for segment in best_lineage(history)}
-    path = _marked(history, found, winners)
+    path = {b.id for b in found if any(r.decision.id in winners for r in b.reports)}
     kept = {b.id for b in found} if everything else _alive(found) | path
     root = Tree(_title(history, len(found) - len(kept)), guide_style="dim")
     nodes: dict[str, Tree] = {}
     for branch in found:
         if branch.id not in kept:
             continue
-        parent = nodes[branch.parent] if branch.parent in nodes else root
+        parent = nodes.get(branch.parent or "", root)
         nodes[branch.id] = parent.add(_label(branch, branch.id in path))
     return root
 
@@ -52,19 +52,13 @@ def _alive(found: tuple[Branch, ...]) -> set[str]:
     return kept
 
 
-def _marked(history: History, found: tuple[Branch, ...], winners: set[str]) -> set[str]:
-    """The branches that the best weights went through."""
-    decisions = {r.decision.id for r in history.reports} & winners
-    return {b.id for b in found if {r.decision.id for r in b.reports} & decisions}
-
-
 def _title(history: History, hidden: int) -> Text:
     state = history.state
     title = Text(state.spec.metadata.name, style="bold")
     title.append(f"  {words.plural(len(state.members), 'member')}", style="dim")
     if hidden:
-        title.append(f", {words.plural(hidden, 'stretch')}".replace("stretchs", "stretches"))
-        title.append(" that left no trace (--all shows them)", style="dim")
+        left = f", {words.plural(hidden, 'branch', 'branches')} left no trace (--all shows them)"
+        title.append(left, style="dim")
     if best := state.best:
         title.append(f"  best {words.number(best.score)} by {best.member}", style="magenta")
     return title

@@ -79,10 +79,10 @@ class LiveTable:
         self._last = (state, history)
         news = history.happenings[self._told :]
         self._told = len(history.happenings)
-        notable = [h for h in news if _notable(h)]
-        self._recent.extend((h.time - state.started_at, words.sentence(h)) for h in notable)
+        told = [h for h in news if notable(h)]
+        self._recent.extend((h.time - state.started_at, words.sentence(h)) for h in told)
         if self._live is None:
-            self._log(state, notable)
+            self._log(state, told)
         elif self._clock() - self._drawn >= FRAME:
             self._draw(state, history)
 
@@ -97,12 +97,12 @@ class LiveTable:
         )
         self._live.update(shown, refresh=True)
 
-    def _log(self, state: State, notable: list[Happening]) -> None:
+    def _log(self, state: State, told: list[Happening]) -> None:
         interval = passed(state)
         if interval > self._interval:
             self._interval = interval
             self._line(state.time - state.started_at, _progress(state, interval))
-        for happening in notable:
+        for happening in told:
             self._line(happening.time - state.started_at, words.sentence(happening))
 
     def _line(self, elapsed: float, text: str) -> None:
@@ -128,7 +128,7 @@ def _progress(state: State, interval: int) -> str:
     return line
 
 
-def _notable(happening: Happening) -> bool:
+def notable(happening: Happening) -> bool:
     """What is worth a line: not every report, nor that a member goes on as it was."""
     match happening:
         case DecisionTaken():

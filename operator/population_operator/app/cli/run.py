@@ -11,8 +11,8 @@ from pathlib import Path
 from population_operator.adapters.local import RunFolder
 from population_operator.adapters.local.journal import JournalInUseError
 from population_operator.api import PopulationExperiment
+from population_operator.api.changes import refused_changes
 from population_operator.api.problems import ManifestError, Problem
-from population_operator.api.transitions import refused_changes
 from population_operator.app.cli.live import LiveTable
 from population_operator.app.embedded import EmbeddedRun, Program
 from population_operator.app.manifest import load
@@ -74,8 +74,8 @@ def program_of(experiment: PopulationExperiment, file: Path) -> Program:
     worker, path = experiment.spec.worker, "spec.worker.local.command"
     command = worker.local.command if worker.local else ()
     if not command and worker.template is not None:
-        container = worker.template.spec.containers[0]
-        command = (*(container.command or ()), *(container.args or ()))
+        container = worker.template["spec"]["containers"][0]
+        command = (*container.get("command", ()), *container.get("args", ()))
         path = "spec.worker.template.spec.containers[0].command"
     if not command:
         raise ManifestError((Problem(path, "is missing: write what a worker runs"),))

@@ -24,8 +24,8 @@ def status(target: str, output: str) -> int:
         for happening in history.happenings
         if notable(happening)
     ][-EVENTS:]
-    height = console.size.height if console.is_terminal else len(state.members) + 20
-    width = console.size.width if console.is_terminal else max(console.size.width, 140)
-    shown = picture(state, history, recent, now=state.time, width=width, height=height)
-    console.print(shown, width=width)
+    if not console.is_terminal:
+        console = Console(width=max(console.width, 160), height=len(state.members) + 20)
+    width, height = console.size
+    console.print(picture(state, history, recent, now=state.time, width=width, height=height))
     return COMPLETE

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 from population_operator.api import CategoricalDomain, Parameter, PopulationExperiment, Scale
+from population_operator.api.problems import ManifestError
 from population_operator.app import words
 from population_operator.app.cli.errors import BAD_INPUT, COMPLETE, problem_lines
 from population_operator.app.manifest import load
-from population_operator.api.problems import ManifestError
 
 
 def validate(files: list[Path]) -> int:

@@ -95,8 +95,8 @@ def _moved(draft: Draft, member: Member, decision: Decision) -> Member:
         waiting_since=draft.now,
     )
     if decision.kind is DecisionKind.CONTINUE:
-        missed = member.latest is None or not member.latest.directive
-        return replace(moved, score=member.score if missed else member.latest.score)
+        latest = member.latest if member.latest and member.latest.directive else None
+        return replace(moved, score=latest.score if latest else member.score)
     donor = draft.before.get(source.member) if source else None
     past = donor.lineage if donor else ()
     inherited = tuple(r for r in past if source and r.step <= source.step)

@@ -38,7 +38,13 @@ def _seen(draft: Draft, event: WorkerSeen) -> None:
     if worker is None:
         return
     started_at = draft.now if event.started and not worker.started else worker.started_at
-    draft.worker(event.worker, uid=event.uid, started=event.started, started_at=started_at)
+    draft.worker(
+        event.worker,
+        uid=event.uid,
+        started=event.started,
+        warm=event.warm,
+        started_at=started_at,
+    )
 
 
 def _gone(draft: Draft, event: WorkerGone) -> None:

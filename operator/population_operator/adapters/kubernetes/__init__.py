@@ -1,0 +1,1 @@
+"""Kubernetes: Pods for workers, objects for the journal, objects for people to look at."""

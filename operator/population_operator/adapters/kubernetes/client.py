@@ -1,0 +1,187 @@
+"""The API server, spoken to in plain JSON: the objects are built and read by pure functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import client as generated
+from kubernetes.aio import config
+
+Object = dict[str, Any]
+
+REQUEST_SECONDS = 30.0
+WATCH_SECONDS = 240
+"""How long a watch lasts at most, so that one that hangs is noticed, whatever it hangs on."""
+
+
+class ApiError(Exception):
+    """The API server refused: `status` is the HTTP code, `reason` its one word for it."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{status} {reason}: {message}")
+        self.status, self.reason, self.message = status, reason, message
+
+
+class UnreachableError(Exception):
+    """The API server did not answer: whether it did what was asked is not known."""
+
+
+class Client:
+    """JSON in, JSON out. Authentication, proxies and TLS are the generated client's."""
+
+    def __init__(self, api: generated.ApiClient) -> None:
+        self._api = api
+        self.requests = 0
+
+    @classmethod
+    async def connect(cls, kubeconfig: str | None = None) -> Client:
+        """From inside a Pod, or by a kubeconfig (its path, or the usual one)."""
+        configuration = generated.Configuration()
+        if kubeconfig is None:
+            try:
+                config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+                return cls(generated.ApiClient(configuration))
+            except config.ConfigException:
+                pass
+        await config.load_kube_config(  # type: ignore[no-untyped-call]
+            config_file=kubeconfig, client_configuration=configuration
+        )
+        return cls(generated.ApiClient(configuration))
+
+    async def close(self) -> None:
+        await self._api.close()  # type: ignore[no-untyped-call]
+
+    async def get(self, path: str, **query: str) -> Object:
+        return await self._call("GET", path, query)
+
+    async def create(self, path: str, body: Object, **query: str) -> Object:
+        return await self._call("POST", path, query, body)
+
+    async def replace(self, path: str, body: Object) -> Object:
+        """PUT; with a `resourceVersion` in the body it is a compare-and-swap (409: Conflict)."""
+        return await self._call("PUT", path, {}, body)
+
+    async def merge(self, path: str, body: Object) -> Object:
+        """A JSON merge patch."""
+        return await self._call(
+            "PATCH", path, {}, body, {"Content-Type": "application/merge-patch+json"}
+        )
+
+    async def delete(self, path: str, uid: str = "", grace: int | None = None) -> None:
+        """Delete it, but only if it is the one with this uid. What is missing is deleted."""
+        options: Object = {"kind": "DeleteOptions", "apiVersion": "v1"}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        if grace is not None:
+            options["gracePeriodSeconds"] = grace
+        try:
+            await self._call("DELETE", path, {"propagationPolicy": "Background"}, options)
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+
+    async def watch(
+        self, path: str, version: str, **query: str
+    ) -> AsyncIterator[tuple[str, Object]]:
+        """(type, object) from `version` on, until the server or the time ends it."""
+        parameters = {
+            **query,
+            "watch": "true",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(WATCH_SECONDS),
+        }
+        timeout = aiohttp.ClientTimeout(total=None, connect=10, sock_read=WATCH_SECONDS + 30)
+        response = await self._send("GET", path, parameters, None, {}, timeout)
+        try:
+            async for line in _lines(response):
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    problem = event["object"]
+                    raise ApiError(
+                        int(problem.get("code", 500)),
+                        str(problem.get("reason", "")),
+                        str(problem.get("message", "")),
+                    )
+                yield event["type"], event["object"]
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            raise UnreachableError(f"watch {path}: {error!r}") from error
+        finally:
+            response.close()
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Object | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Object:
+        response = await self._send(
+            method, path, query, body, headers or {}, aiohttp.ClientTimeout(REQUEST_SECONDS)
+        )
+        try:
+            data = await response.read()
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            raise UnreachableError(f"{method} {path}: {error!r}") from error
+        parsed: Object = json.loads(data) if data else {}
+        return parsed
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Object | None,
+        headers: Mapping[str, str],
+        limit: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        self.requests += 1
+        serialized = await self._api.param_serialize(
+            method,
+            path,
+            query_params=list(query.items()),
+            header_params={
+                "Accept": "application/json",
+                "Content-Type": "application/json",
+                **headers,
+            },
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            answer = await self._api.call_api(
+                *serialized, _request_timeout=limit, _preload_content=False
+            )
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            raise UnreachableError(f"{method} {path}: {error!r}") from error
+        response: aiohttp.ClientResponse = answer.response
+        if response.status >= 400:
+            await _raise(response)
+        return response
+
+
+async def _raise(response: aiohttp.ClientResponse) -> None:
+    text = await response.text()
+    try:
+        status = json.loads(text)
+    except ValueError:
+        status = {}
+    reason = str(status.get("reason") or response.reason or "")
+    message = str(status.get("message") or text[:500])
+    if response.status in (502, 503, 504):
+        raise UnreachableError(f"{response.status} {reason}: {message}")
+    raise ApiError(response.status, reason, message)
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Lines of any length: objects are larger than a stream's usual limit."""
+    rest = b""
+    async for chunk in response.content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line.strip():
+                yield line

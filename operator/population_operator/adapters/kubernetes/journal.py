@@ -1,0 +1,147 @@
+"""The journal as objects: segments that are appended to by compare-and-swap.
+
+Each append is one write. Its `resourceVersion` is the fence: an operator that lost its lease
+without noticing cannot append to what somebody else has appended to meanwhile.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from dataclasses import dataclass, field
+
+from population_operator.adapters.kubernetes.client import (
+    ApiError,
+    Client,
+    Object,
+    UnreachableError,
+)
+from population_operator.adapters.kubernetes.names import (
+    API_VERSION,
+    UID,
+    Key,
+    labels,
+    owner,
+    path,
+    segment_name,
+)
+from population_operator.model.entry import Entry
+from population_operator.ports import ConflictError, JournalUnavailableError
+
+SEGMENT_BYTES = 64_000
+"""A segment that has this much is sealed before the next entry is appended."""
+
+PLURAL = "populationjournals"
+
+
+@dataclass
+class _Open:
+    """The last segment as it was last read or written."""
+
+    body: Object
+    size: int
+    next_seq: int
+
+
+@dataclass
+class KubernetesJournal:
+    """All experiments' journals; the key is `namespace/name/uid`."""
+
+    client: Client
+    _open: dict[str, _Open] = field(default_factory=dict)
+
+    async def load(self, key: str, after: int = 0) -> tuple[Entry, ...]:
+        where = Key.parse(key)
+        try:
+            listed = await self.client.get(
+                path(PLURAL, where.namespace), labelSelector=f"{UID}={where.uid}"
+            )
+        except (ApiError, UnreachableError) as error:
+            raise JournalUnavailableError(str(error)) from error
+        segments = sorted(listed["items"], key=lambda item: int(item["spec"]["segment"]))
+        lines = [line for segment in segments for line in entries_of(segment)]
+        self._open.pop(key, None)
+        if segments:
+            last = {"apiVersion": API_VERSION, "kind": "PopulationJournal", **segments[-1]}
+            size = sum(len(line) for line in last["spec"].get("entries", ()))
+            self._open[key] = _Open(last, size, len(lines) + 1)
+        return tuple(Entry.model_validate_json(line) for line in lines[after:])
+
+    async def append(self, key: str, entry: Entry) -> Entry:
+        where, line = Key.parse(key), entry.model_dump_json()
+        current = self._open.get(key)
+        expected = current.next_seq if current else 1
+        if entry.seq != expected:
+            raise ConflictError(f"entry {entry.seq} does not follow {expected - 1}")
+        try:
+            if current is None or "sealed" in current.body["spec"]:
+                number = int(current.body["spec"]["segment"]) + 1 if current else 0
+                await self._create(where, number, entry.seq, line)
+            elif current.size >= SEGMENT_BYTES:
+                await self._seal(where, current)
+                number = int(current.body["spec"]["segment"]) + 1
+                await self._create(where, number, entry.seq, line)
+            else:
+                await self._append(where, current, line)
+        except ApiError as error:
+            self._open.pop(key, None)
+            if error.status == 409:
+                raise ConflictError(error.message) from error
+            raise JournalUnavailableError(str(error)) from error
+        except UnreachableError as error:
+            self._open.pop(key, None)  # It may have been written: whoever comes next has to read.
+            raise JournalUnavailableError(str(error)) from error
+        return Entry.model_validate_json(line)
+
+    def forget(self, key: str) -> None:
+        """Drop what is remembered of an experiment that does not exist any more."""
+        self._open.pop(key, None)
+
+    async def _create(self, where: Key, number: int, first: int, line: str) -> None:
+        body = await self.client.create(
+            path(PLURAL, where.namespace), segment(where, number, first, line)
+        )
+        self._open[str(where)] = _Open(body, len(line), first + 1)
+
+    async def _append(self, where: Key, current: _Open, line: str) -> None:
+        spec = current.body["spec"]
+        changed = {**current.body, "spec": {**spec, "entries": [*spec.get("entries", ()), line]}}
+        body = await self.client.replace(self._path(where, current), changed)
+        self._open[str(where)] = _Open(body, current.size + len(line), current.next_seq + 1)
+
+    async def _seal(self, where: Key, current: _Open) -> None:
+        changed = {**current.body, "spec": sealed(current.body["spec"])}
+        current.body = await self.client.replace(self._path(where, current), changed)
+
+    def _path(self, where: Key, current: _Open) -> str:
+        return path(PLURAL, where.namespace, current.body["metadata"]["name"])
+
+
+def segment(where: Key, number: int, first: int, line: str) -> Object:
+    """A new segment with its first entry."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "PopulationJournal",
+        "metadata": {
+            "name": segment_name(where.uid, number),
+            "namespace": where.namespace,
+            "labels": labels(where),
+            "ownerReferences": [owner(where)],
+        },
+        "spec": {"experiment": where.uid, "segment": number, "first": first, "entries": [line]},
+    }
+
+
+def sealed(spec: Object) -> Object:
+    """The spec of a full segment, compressed."""
+    lines = "\n".join(spec["entries"])
+    packed = base64.b64encode(zlib.compress(lines.encode(), 9)).decode()
+    return {**{k: v for k, v in spec.items() if k != "entries"}, "sealed": packed}
+
+
+def entries_of(segment: Object) -> list[str]:
+    """The entries of a segment, sealed or not, as JSON."""
+    spec = segment["spec"]
+    if spec.get("sealed"):
+        return zlib.decompress(base64.b64decode(spec["sealed"])).decode().split("\n")
+    return list(spec.get("entries", ()))
