@@ -35,7 +35,7 @@ class Journal(Protocol):
 
         Raises:
           ConflictError: `entry.seq` is not the next number.
-          JournalUnavailableError: it was not written; nothing of it will be read later.
+          JournalUnavailableError: it may not have been written: load, and see.
         """
         ...
 
@@ -53,6 +53,9 @@ class Fleet(Protocol):
         An incarnation without uid is created, unless it exists. What exists and is not desired is
         deleted, unless it is newer than `desired.seq` knows. Each worker has one sender for its
         newest directive, so that a slow one holds up nobody.
+
+        Raises:
+          ConflictError: there are incarnations newer than `state`: reload, and start over.
         """
         ...
 

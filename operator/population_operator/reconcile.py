@@ -14,7 +14,14 @@ from population_operator.core.fold import fold
 from population_operator.core.observation import Observation
 from population_operator.model.entry import Entry
 from population_operator.model.state import State
-from population_operator.ports import Clock, ConflictError, Fleet, Journal, Views
+from population_operator.ports import (
+    Clock,
+    ConflictError,
+    Fleet,
+    Journal,
+    JournalUnavailableError,
+    Views,
+)
 
 Decide = Callable[[State, Observation, float], Awaitable[Entry | None]]
 
@@ -58,9 +65,16 @@ class Reconciler:
                 state = await self._reload(key)
                 observation = await self.fleet.observe(key, experiment)
                 continue
+            except JournalUnavailableError:
+                self.forget(key)  # Whether it was written is not known: the journal will tell.
+                raise
             state = self.states[key] = fold(state, entry)
             self.unshown.setdefault(key, []).append(entry)
-        await self.fleet.apply(key, desired(state), state)
+        try:
+            await self.fleet.apply(key, desired(state), state)
+        except ConflictError:
+            self.forget(key)  # The world is ahead of this state: somebody else decides, too.
+            raise
         await self.views.show(key, state, tuple(self.unshown.get(key, ())))
         self.unshown.pop(key, None)
         return next_deadline(state, now)

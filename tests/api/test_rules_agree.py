@@ -13,7 +13,7 @@ from population_operator.api.schema import KINDS
 from population_operator.api.transitions import CHANGEABLE, FIXED
 from tests.api import corpus
 
-pytest.importorskip("celpy", reason="cel-python is not installed")
+pytest.importorskip("cel_expr_python", reason="cel-expr-python is not installed")
 
 from tests.api.apiserver import ApiServer
 

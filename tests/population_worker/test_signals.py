@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.population_worker.support import directive
+from tests.population_worker.support import directive, ref
 
 
 def test_a_waiting_worker_ends_its_loops_and_exits_0(spawn):
@@ -30,6 +30,17 @@ def test_a_training_worker_exits_143(spawn, root):
     worker.process.terminate()
     assert worker.finish(5) == (143, "")
     assert not (root / "m0").exists()
+
+
+def test_a_load_is_not_waited_for(spawn):
+    donor = spawn("walk.py", directive(1, member="m1"))
+    donor.until("listening")
+    donor.connect().reports(2)
+    exploit = directive(2, kind="exploit", restore=ref("m1", 1, 10), until=20)
+    worker = spawn("walk.py", exploit, PAUSE="1")
+    worker.until("loading")
+    worker.process.terminate()
+    assert worker.finish(5) == (143, "")
 
 
 def test_a_commit_is_finished_first(spawn, root):

@@ -30,7 +30,10 @@ def seal(folder: Path) -> tuple[File, ...]:
     """
     paths = sorted(_regular_files(folder))
     with ThreadPoolExecutor(_THREADS, "seal") as pool:
-        files = tuple(pool.map(lambda path: _seal_file(folder, path), paths))
+        syncs = [pool.submit(_sync_file, path) for path in paths]  # waits, while others compute
+        files = tuple(pool.map(lambda path: _describe(folder, path), paths))
+        for sync in syncs:
+            sync.result()
     sync_subfolders(folder)
     return files
 
@@ -91,9 +94,13 @@ def _regular_files(folder: Path) -> Iterator[Path]:
                 raise ValueError(f"save: {path.relative_to(folder)}: neither file nor folder")
 
 
-def _seal_file(folder: Path, path: Path) -> File:
+def _sync_file(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _describe(folder: Path, path: Path) -> File:
+    with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = os.fstat(file.fileno()).st_size
     return File(path.relative_to(folder).as_posix(), size, digest)

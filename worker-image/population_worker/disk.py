@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from population_worker.mailbox import Mailbox
 
@@ -75,7 +75,7 @@ class DiskRetry:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
-def _give_up(what: str, member: str, error: OSError) -> None:
+def _give_up(what: str, member: str, error: OSError) -> NoReturn:
     code = error.errno or errno.EIO
     sys.stderr.write(
         f"population_worker: member {member}: {what} failed: {error.filename}: "

@@ -39,11 +39,11 @@ class Janitor:
         return not kept
 
     def _protected(self) -> set[CheckpointRef]:
-        directive = self._mailbox.unanswered
+        directive = self._mailbox.in_progress
         return set() if directive is None else restored_from(self._store, directive)
 
 
 def restored_from(store: CheckpointStore, directive: Directive) -> set[CheckpointRef]:
-    """Return what a worker that starts on `directive` would read."""
+    """Return what a worker that starts on `directive` reads: its own newest, else `restore`."""
     own = store.references(directive.member, directive.lineage)
-    return {reference for reference in (directive.restore, *own[-1:]) if reference is not None}
+    return {reference for reference in (own[-1] if own else directive.restore,) if reference}

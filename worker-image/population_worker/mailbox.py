@@ -99,6 +99,12 @@ class Mailbox:
         with self._lock:
             return None if self._is_waiting() else self._held
 
+    @property
+    def in_progress(self) -> Directive | None:
+        """The directive held, unless the worker is done with it and waits for a newer one."""
+        with self._lock:
+            return None if self._is_waiting() else self._held
+
     # What the training thread does.
 
     def take(self, after: int) -> Directive | None:

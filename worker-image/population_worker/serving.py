@@ -42,6 +42,12 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def handle_expect_100(self) -> bool:
+        """Say "100 Continue" at once: the client waits for it."""
+        is_expected = super().handle_expect_100()
+        self.wfile.flush()
+        return is_expected
+
     def log_message(self, format: str, *args: object) -> None:
         """Keep quiet: the program's output is the user's."""
 

@@ -202,9 +202,7 @@ class Posterior:
         whitening[old:, :old] = -corner @ (seen.T @ self.whitening)
         whitening[old:, old:] = corner
         weights = np.concatenate((self.weights, np.zeros(new)))
-        return replace(
-            self, inputs=self.inputs.and_(points), whitening=whitening, weights=weights
-        )
+        return replace(self, inputs=self.inputs.and_(points), whitening=whitening, weights=weights)
 
     def predict(self, queries: Inputs) -> tuple[Array, Array]:
         """Mean and variance (q each) of the noiseless value at the queries."""

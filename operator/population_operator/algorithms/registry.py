@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from population_operator.algorithms.base import Algorithm
+from population_operator.algorithms.pb2 import PopulationBasedBandits
 from population_operator.algorithms.pbt import PopulationBasedTraining
 from population_operator.algorithms.random_search import RandomSearch
 from population_operator.api import PopulationExperiment
@@ -13,6 +14,7 @@ from population_operator.api import PopulationExperiment
 ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(
     {
         "pbt": PopulationBasedTraining(),
+        "pb2": PopulationBasedBandits(),
         "random": RandomSearch(),
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -101,11 +102,44 @@ class Pbt(ApiModel):
     """How what was copied is moved."""
 
 
+class Pb2Categories(StrEnum):
+    """How PB2 chooses categories, and what the numbers know of them (arXiv 2106.15883)."""
+
+    MIX = "mix"
+    """Drawn by time-varying EXP3.M; one model of all rows, whose kernel compares categories."""
+    MULT = "mult"
+    """Drawn by time-varying EXP3.M; a model for each combination of categories."""
+    RAND = "rand"
+    """Drawn evenly; one model that knows nothing of them."""
+
+
+class Beta(ApiModel):
+    """The weight of the variance in the bound: c1 + max(0, ln(c2 n)) for n intervals."""
+
+    c1: Annotated[float, Field(ge=0, le=100), REAL] = 0.2
+    """At the least; the paper's code has 0.2."""
+    c2: Annotated[float, Field(gt=0, le=100), REAL] = 0.4
+    """How soon it grows; the paper's code has 0.4."""
+
+
+class Pb2(ApiModel):
+    """Population based bandits (arXiv 2002.02518; categories: arXiv 2106.15883)."""
+
+    exploit: Exploit = Exploit(truncation=Truncation(fraction=0.25))
+    """Who copies whom."""
+    beta: Beta = Beta()
+    """How much what is not known yet attracts."""
+    categories: Pb2Categories = Pb2Categories.MIX
+    """How categories are chosen: mix, mult or rand."""
+    window: Annotated[int, Field(ge=10, le=1000), WHOLE] = 1000
+    """How many of the latest intervals, of all members, the model learns from."""
+
+
 class Random(ApiModel):
     """Random search: each member keeps the hyperparameters that it drew."""
 
 
-ALGORITHMS = {"pbt": "pbt", "random": "random"}
+ALGORITHMS = {"pbt": "pbt", "pb2": "pb2", "random": "random"}
 
 
 class Algorithm(ApiModel):
@@ -113,6 +147,8 @@ class Algorithm(ApiModel):
 
     pbt: Pbt | None = None
     """Population based training."""
+    pb2: Pb2 | None = None
+    """Population based bandits."""
     random: Random | None = None
     """Random search."""
 

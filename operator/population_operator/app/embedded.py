@@ -119,8 +119,12 @@ class EmbeddedRun:
     def _identified(self, entries: tuple[Entry, ...]) -> PopulationExperiment:
         """The experiment under the uid that it has in its journal, or a new one."""
         known = next(
-            (e.experiment.metadata.uid for entry in entries for e in entry.observed
-             if e.kind == "spec"),
+            (
+                e.experiment.metadata.uid
+                for entry in entries
+                for e in entry.observed
+                if e.kind == "spec"
+            ),
             "",
         )
         metadata = self._given.metadata.model_copy(update={"uid": known or str(uuid.uuid4())})

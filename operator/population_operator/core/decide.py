@@ -44,10 +44,13 @@ def conclude(state: State, observed: tuple[Observed, ...], now: float) -> Entry 
         phases.clean_up,
     )
     decided: list[Follows] = []
+    current = draft.freeze()
     for policy in policies:
-        for consequence in policy(draft.freeze()):
+        consequences = policy(current)
+        for consequence in consequences:
             apply(draft, consequence)
-            decided.append(consequence)
+        decided += consequences
+        current = draft.freeze() if consequences else current
     if not observed and not decided:
         return None
     return Entry(seq=draft.state.seq, time=draft.now, observed=observed, decided=tuple(decided))

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from population_operator.api import Value
 from population_operator.model.base import Record
+from population_operator.model.numbers import Number
 from population_operator.model.report import CheckpointRef
 
 
@@ -19,11 +20,24 @@ class DecisionKind(StrEnum):
     """The checkpoint that was to be restored turned out bad: another one takes its place."""
 
 
+class Expected(Record):
+    """What a model expected of a decision: the change of the score per step, in the score's unit.
+
+    `mean` and `sd` are of the change without the noise of a single interval, `rows` the intervals
+    that the model had seen.
+    """
+
+    mean: Number
+    sd: Number
+    rows: int
+
+
 class Decision(Record):
     """The answer for one member: with which hyperparameters it continues, and from where.
 
     `count` counts the member's decisions from 1; `source` is the checkpoint to continue from (none
-    only at the very start); `at_step` is the step at which the member stood when it was decided.
+    only at the very start); `at_step` is the step at which the member stood when it was decided;
+    `expected` is what the algorithm's model promised itself, where it has one.
     """
 
     member: str
@@ -33,6 +47,7 @@ class Decision(Record):
     source: CheckpointRef | None = None
     at_step: int = 0
     reason: str = ""
+    expected: Expected | None = None
 
     @property
     def id(self) -> str:

@@ -15,15 +15,19 @@ def main() -> None:
         print("listening")
         for member in session.members():
             walk = Walk(float(member.hyperparameters["lr"]))
-            save = walk.save
 
-            def slow_save(path, save=save):
+            def slow_save(path, save=walk.save):
                 print("saving")
                 save(path)
                 time.sleep(pause)
                 print("saved")
 
-            for interval in member.intervals(walk, save=slow_save):
+            def slow_load(path, kind, load=walk.load):
+                print("loading")
+                load(path, kind)
+                time.sleep(10 * pause)
+
+            for interval in member.intervals(walk, save=slow_save, load=slow_load):
                 for step in range(interval.step, interval.until):
                     print(f"step {step}")
                     time.sleep(pause)

@@ -37,75 +37,88 @@ class Cache:
 
     Args:
       paths: what to list: one path for the cluster, or one for each watched namespace.
-      selector: a label selector.
-      trim: what is kept of each object.
+      selector: a label selector, or nothing.
       changed: told (old, new) of each change; none where it was not there, or is not any more.
+      trim: what is kept of each object.
     """
 
     client: Client
-    path: str
+    paths: tuple[str, ...]
     selector: str
     changed: Callable[[Object | None, Object | None], None]
     trim: Callable[[Object], Object] = untouched
-    objects: dict[tuple[str, str], Object] = field(default_factory=dict)
+    objects: dict[Name, Object] = field(default_factory=dict)
     synced: asyncio.Event = field(default_factory=asyncio.Event)
     relists: int = 0
+    _listed: dict[str, set[Name]] = field(default_factory=dict)
 
     async def run(self) -> None:
         """List and watch until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for path in self.paths:
+                group.create_task(self._follow(path))
+
+    async def _follow(self, path: str) -> None:
         retry = FIRST_RETRY
         while True:
             try:
-                version = await self._list()
+                version = await self._list(path)
                 retry = FIRST_RETRY
                 while True:
-                    version = await self._watch(version)
+                    version = await self._watch(path, version)
             except ApiError as error:
                 if error.status != 410:  # 410: the version is too old; a list is the answer.
-                    log.warning("%s: %s", self.path, error)
+                    log.warning("%s: %s", path, error)
             except UnreachableError as error:
-                log.debug("%s: %s", self.path, error)
+                log.debug("%s: %s", path, error)
             await asyncio.sleep(retry * random.uniform(0.5, 1.0))
             retry = min(retry * 2, LAST_RETRY)
 
-    async def _list(self) -> str:
-        found: dict[tuple[str, str], Object] = {}
-        query = (
-            {"labelSelector": self.selector, "limit": PAGE} if self.selector else {"limit": PAGE}
-        )
-        page = await self.client.get(self.path, **query)
+    async def _list(self, path: str) -> str:
+        found: dict[Name, Object] = {}
+        query = {"limit": PAGE} | self._selected()
+        page = await self.client.get(path, **query)
         while True:
-            for item in page["items"]:
-                found[_key(item)] = self.trim(item)
+            found |= {_name(item): self.trim(item) for item in page["items"]}
             more = page["metadata"].get("continue")
             if not more:
                 break
-            page = await self.client.get(self.path, **query, **{"continue": more})
-        before, self.objects = self.objects, found
+            page = await self.client.get(path, **query, **{"continue": more})
+        names = self._listed.get(path, set())
+        before = {name: self.objects[name] for name in names if name in self.objects}
+        for name in before.keys() - found.keys():
+            del self.objects[name]
+        self.objects |= found
+        self._listed[path] = set(found)
         self.relists += 1
-        self.synced.set()
-        for key in {**before, **found}:
-            if before.get(key) != found.get(key):
-                self.changed(before.get(key), found.get(key))
+        if len(self._listed) == len(self.paths):
+            self.synced.set()
+        for name in sorted(before.keys() | found.keys()):
+            if before.get(name) != found.get(name):
+                self.changed(before.get(name), found.get(name))
         return str(page["metadata"]["resourceVersion"])
 
-    async def _watch(self, version: str) -> str:
-        query = {"labelSelector": self.selector} if self.selector else {}
-        async for kind, item in self.client.watch(self.path, version, **query):
+    async def _watch(self, path: str, version: str) -> str:
+        async for kind, item in self.client.watch(path, version, **self._selected()):
             version = str(item["metadata"]["resourceVersion"])
             if kind == "BOOKMARK":
                 continue
-            key = _key(item)
-            before = self.objects.get(key)
-            if kind == "DELETED":
-                self.objects.pop(key, None)
-                self.changed(before, None)
-            else:
-                self.objects[key] = self.trim(item)
-                self.changed(before, self.objects[key])
+            name = _name(item)
+            before = self.objects.pop(name, None)
+            self._listed[path].discard(name)
+            if kind != "DELETED":
+                self.objects[name] = self.trim(item)
+                self._listed[path].add(name)
+            self.changed(before, self.objects.get(name))
         return version
 
+    def _selected(self) -> dict[str, str]:
+        return {"labelSelector": self.selector} if self.selector else {}
 
-def _key(item: Object) -> tuple[str, str]:
+
+Name = tuple[str, str]
+
+
+def _name(item: Object) -> Name:
     metadata = item["metadata"]
     return str(metadata.get("namespace", "")), str(metadata["name"])

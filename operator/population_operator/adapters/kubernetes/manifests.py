@@ -40,10 +40,8 @@ def pod(experiment: PopulationExperiment, worker: DesiredWorker) -> Object:
     template = copy.deepcopy(experiment.spec.worker.template or {})
     metadata, spec = template.get("metadata", {}), template["spec"]
     ours = labels(key) | {WORKER: worker.worker, INCARNATION: str(worker.incarnation)}
-    _fill_pod(spec)
+    fill(spec)
     _fill_worker(spec["containers"][0], experiment, worker)
-    for container in [*spec["containers"], *spec.get("initContainers", [])]:
-        _fill_container(container)
     _mount(spec, experiment)
     return {
         "apiVersion": "v1",
@@ -111,6 +109,13 @@ def claimed(experiment: PopulationExperiment) -> str | None:
     if storage is None:
         return None
     return storage.claim_name or claim_name(experiment.metadata.name)
+
+
+def fill(spec: dict[str, Any]) -> None:
+    """Restricted Pod Security and our way to end, where the user says nothing else."""
+    _fill_pod(spec)
+    for container in [*spec["containers"], *spec.get("initContainers", [])]:
+        _fill_container(container)
 
 
 def _fill_pod(spec: dict[str, Any]) -> None:

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from population_operator.adapters.kubernetes.client import Object
 from population_operator.adapters.kubernetes.names import INCARNATION, UID, WORKER
+from population_operator.core.conditions import Problem
 from population_operator.core.observation import PresentWorker
 from population_operator.model.entry import Cause, WorkerGone
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Why a worker does not train although it should: a reason in one word, and the cause."""
-
-    reason: str
-    message: str
 
 
 def trimmed(pod: Object) -> Object:

@@ -71,7 +71,7 @@ def _examples(*lines: tuple[str, str]) -> str:
     epilog=_examples(
         ("run digits.yaml", "into runs/<name>, and go on there where it was stopped"),
         ("run digits.yaml -o /tmp/try --seed 3", "a second run that shares nothing with it"),
-    )
+    ),
 )
 def run(
     file: Manifest,

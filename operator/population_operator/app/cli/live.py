@@ -92,7 +92,11 @@ class LiveTable:
         self._drawn = self._clock()
         size = self._console.size
         shown = picture(
-            state, history, tuple(self._recent), now=self._drawn, width=size.width,
+            state,
+            history,
+            tuple(self._recent),
+            now=self._drawn,
+            width=size.width,
             height=size.height,
         )
         self._live.update(shown, refresh=True)

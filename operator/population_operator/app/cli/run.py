@@ -119,7 +119,8 @@ def _conclude(state: State, folder: RunFolder) -> int:
         values = ", ".join(f"{k}={v:.6g}" for k, v in best.metrics.items())
         print(
             f"best: {best.member} at step {best.step}, "
-            f"{state.spec.spec.objective.metric}={best.score:.6g}" + (f", {values}" if values else "")
+            f"{state.spec.spec.objective.metric}={best.score:.6g}"
+            + (f", {values}" if values else "")
         )
     print(f"report: {folder.report}    result: {folder.result}")
     match state.phase:

@@ -91,9 +91,7 @@ def elapsed(state: State, now: float) -> float:
     return (state.ended_at or max(now, state.time)) - state.started_at
 
 
-def members(
-    state: State, history: History, now: float, width: int, rows: int
-) -> RenderableType:
+def members(state: State, history: History, now: float, width: int, rows: int) -> RenderableType:
     """The table of members; where they are more than `rows`, the best and those with trouble."""
     notes = {m.name: note_of(state, m, now) for m in state.members.values()}
     shown = chosen(state, notes, rows)

@@ -41,15 +41,22 @@ def render(history: History, made: float) -> str:
 def _parts(page: Page) -> Iterator[bytes]:
     program = plotlyjs.source() if page.figures else b""
     behaviour = (TEMPLATES / "page.js").read_text()
-    html = _environment().get_template("page.html.j2").render(
-        page=page,
-        style=Markup((TEMPLATES / "style.css").read_text()),  # noqa: S704: a file of ours
-        behaviour=Markup(behaviour),  # noqa: S704: a file of ours
-        figures=_embedded([figure.to_json() for figure in page.figures]),
-        plotly=PLOTLY if page.figures else "",
-        scripts=[plotlyjs.digest(s) for s in (program, behaviour.encode()) if s],
+    html = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            page=page,
+            style=Markup((TEMPLATES / "style.css").read_text()),  # noqa: S704 - a file of ours
+            behaviour=Markup(behaviour),  # noqa: S704 - a file of ours
+            figures=_embedded([figure.to_json() for figure in page.figures]),
+            plotly=PLOTLY if page.figures else "",
+            scripts=[plotlyjs.digest(s) for s in (program, behaviour.encode()) if s],
+        )
     )
-    before, _, after = html.partition(PLOTLY)
+    if not page.figures:
+        yield html.encode()
+        return
+    before, _, after = html.rpartition(PLOTLY)  # The last: names in the page may say anything.
     yield before.encode()
     yield program
     yield after.encode()
@@ -71,4 +78,4 @@ def _embedded(data: object) -> Markup:
     text = json.dumps(tidy(data), allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704: no character in it can end the element
+    return Markup(text)  # noqa: S704 - no character in it can end the element

@@ -12,6 +12,8 @@ from population_operator.core.history import DecisionTaken
 from population_operator.core.lineage import Branch
 
 MAX_ARCS = 400
+BENDS = 8
+"""Straight pieces that an arc is drawn with."""
 
 
 def families(cast: Cast) -> Figure:
@@ -45,7 +47,8 @@ def _bars(cast: Cast, rows: Mapping[str, int], pitch: int) -> list[Trace]:
         for place, branch in enumerate(mine):
             later = min((b.from_step for b in mine[place + 1 :]), default=branch.to_step)
             split = min(max(later, branch.from_step), branch.to_step)
-            for start, end, kept in ((branch.from_step, split, True), (split, branch.to_step, False)):
+            kept_and_left = ((branch.from_step, split, True), (split, branch.to_step, False))
+            for start, end, kept in kept_and_left:
                 if end > start:
                     x, y, hover = found.setdefault((branch.founder, kept), ([], [], []))
                     middle = (start + end) / 2
@@ -64,7 +67,8 @@ def _hover(branch: Branch) -> str:
     origin = f"weights that began as {branch.founder}"
     if branch.reports:
         said += f": {words.number(branch.reports[-1].report.score)}"
-    return "<br>".join(text(part) for part in (said, origin, words.settings(branch.hyperparameters)))
+    parts = (said, origin, words.settings(branch.hyperparameters))
+    return "<br>".join(text(part) for part in parts)
 
 
 def _arcs(cast: Cast, rows: Mapping[str, int]) -> list[Trace]:
@@ -84,7 +88,7 @@ def _arcs(cast: Cast, rows: Mapping[str, int]) -> list[Trace]:
         y += [*down, GAP]
         hover += [text(words.sentence(taken))] * len(across) + [GAP]
     sizes = [8 if i + 1 < len(x) and x[i + 1] is GAP else 0 for i in range(len(x))]
-    style = {"color": "var(--soft)", "width": 1.1, "shape": "spline", "smoothing": 1.1}
+    style = {"color": "var(--soft)", "width": 1.1}
     arrow = {"symbol": "arrow", "angleref": "previous", "size": sizes, "color": "var(--soft)"}
     trace = line("copies", x, y, hover, line=style)
     return [trace | {"mode": "lines+markers", "marker": arrow, "opacity": 0.85}]
@@ -93,29 +97,39 @@ def _arcs(cast: Cast, rows: Mapping[str, int]) -> list[Trace]:
 def _arc(
     cast: Cast, rows: Mapping[str, int], taken: DecisionTaken
 ) -> tuple[list[float], list[float]]:
-    """From the donor's row to the copy's, at the step of the copied weights, bowed a little."""
+    """From the edge of the donor's bar to that of the copy's, at the step of the copied weights."""
     source = taken.decision.source
-    step = float(source.step) if source else 0.0
     here, there = rows[taken.donor or ""], rows[taken.decision.member]
     sign = 1 if there > here else -1
+    return _bow(cast, source.step if source else 0, here + 0.25 * sign, there - 0.25 * sign)
+
+
+def _bow(cast: Cast, step: int, here: float, there: float) -> tuple[list[float], list[float]]:
+    """A parabola between two rows, bowed to the right the more the farther they are apart."""
     width = cast.history.state.spec.spec.schedule.max_steps
-    bow = step + width * min(0.006 + 0.0016 * abs(there - here), 0.02)
-    return [step, bow, step], [here + 0.2 * sign, (here + there) / 2, there - 0.26 * sign]
+    depth = width * min(0.002 * abs(there - here), 0.014)
+    along = [i / BENDS for i in range(BENDS + 1)]
+    across = [step + depth * 4 * t * (1 - t) for t in along]
+    return across, [here + (there - here) * t for t in along]
 
 
 def _winner(cast: Cast, rows: Mapping[str, int]) -> list[Trace]:
     """The way of the best weights through the rows."""
+    best = cast.history.state.best
+    if best is None:
+        return []
     x: list[Any] = []
     y: list[Any] = []
+    won = cast.winners
     for branch in cast.branches:
-        ends = [cast.winners[r.decision.id] for r in branch.reports if r.decision.id in cast.winners]
-        if ends and branch.member in rows:
-            x += [branch.from_step, max(ends)]
-            y += [rows[branch.member]] * 2
-    best = cast.history.state.best
-    if not x or best is None:
-        return []
-    way = line("the winner's way", x, y, [], line={"color": "var(--ink)", "width": 1.6})
+        ends = [won[r.decision.id] for r in branch.reports if r.decision.id in won]
+        row = rows.get(branch.member)
+        if not ends or row is None:
+            continue
+        across, down = _bow(cast, branch.from_step, y[-1], row) if y else ([], [])
+        x += [*across, branch.from_step, max(ends)]
+        y += [*down, row, row]
+    way = line("the winner's way", x, y, [], line={"color": "var(--ink)", "width": 1.8})
     way |= {"hoverinfo": "skip"}
     way.pop("hovertemplate")
     dot = {"color": "var(--ink)", "size": 9, "line": {"color": "var(--card)", "width": 2}}

@@ -155,16 +155,18 @@ def _story(history: History) -> str:
         return f"No member has ever reported a finite {metric}."
     said = f"{best.member} reached {metric} {words.number(best.score)} at step {best.step}."
     segments = best_lineage(history)
-    path = [s for i, s in enumerate(segments) if not i or s.member != segments[i - 1].member]
-    if len(path) > 1:
-        through = words.plural(len({s.member for s in path}), "member")
-        copies = words.plural(len(path) - 1, "copy", "copies")
-        said += f" Its weights began in {path[0].member} and went through {through}, by {copies}"
-    elif segments:
+    path = [s.member for i, s in enumerate(segments) if not i or s.member != segments[i - 1].member]
+    if len(path) == 2:
+        said += f" Its weights began in {path[0]} and were copied once"
+    elif len(path) > 2:
+        said += f" Its weights began in {path[0]} and were copied {len(path) - 1} times"
+        said += f", by way of {words.plural(len(set(path)), 'member')}"
+    elif path:
         said += " Its weights were never copied from another member"
     changes = len(schedule_of(segments)) - 1
     if changes > 0:
-        said += f"; on the way the hyperparameters changed {words.plural(changes, 'time')}"
+        often = "once" if changes == 1 else f"{changes} times"
+        said += f"; the hyperparameters changed {often} on the way"
     return f"{said}."
 
 
@@ -172,7 +174,8 @@ def _facts(history: History) -> tuple[Fact, ...]:
     state, spec = history.state, history.state.spec.spec
     best = state.best
     goal = "maximized" if spec.objective.goal is Goal.MAXIMIZE else "minimized"
-    facts = [Fact(f"best {spec.objective.metric}", words.number(best.score if best else None), goal)]
+    top = words.number(best.score if best else None)
+    facts = [Fact(f"best {spec.objective.metric}", top, goal)]
     if best is not None:
         shown = [n for n in spec.objective.report if n in best.metrics] or list(best.metrics)[:2]
         facts += [Fact(n, words.number(best.metrics[n]), "never selected on") for n in shown[:4]]

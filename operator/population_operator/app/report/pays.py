@@ -56,9 +56,7 @@ def _verdict(best: Report, other: Report, gain: float, metric: str) -> str:
     return f"The tuned are {word} by {words.number(abs(gain))} {metric}: {scores}."
 
 
-def _figure(
-    history: History, tuned: list[AcceptedReport], fixed: list[AcceptedReport]
-) -> Figure:
+def _figure(history: History, tuned: list[AcceptedReport], fixed: list[AcceptedReport]) -> Figure:
     spec = history.state.spec.spec
     goal, end = spec.objective.goal, max(r.report.step for r in (*tuned, *fixed))
     data = []
@@ -67,12 +65,16 @@ def _figure(
         ("tuned", tuned, "var(--accent)", "solid"),
     ):
         x, y = _best_so_far(reports, goal, end)
-        hover = [text(f"best of the {name} up to step {a}: {words.number(b)}") for a, b in zip(x, y, strict=True)]
+        hover = [
+            text(f"best of the {name} up to step {step}: {words.number(score)}")
+            for step, score in zip(x, y, strict=True)
+        ]
         style = {"color": color, "width": 2.6, "dash": dash, "shape": "hv"}
         data.append(line(name, x, y, hover, line=style))
+    title = {"text": text(f"best {spec.objective.metric} so far")}
     layout: dict[str, Any] = {
         "xaxis": steps_axis(spec.schedule.max_steps),
-        "yaxis": {"title": {"text": text(f"best {spec.objective.metric} so far")}, "zeroline": False},
+        "yaxis": {"title": title, "zeroline": False},
         "hovermode": "closest",
     }
     described = "The best score so far over steps, of the tuned members and of the baselines."

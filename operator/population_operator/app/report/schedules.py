@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -54,11 +55,10 @@ def _figure(
         way = _line(cast, parameter, "the winner", winner, stroke, None)
         way.pop("meta")
         data.append(way)
-    first = next((s.hyperparameters.get(parameter.name) for s in winner), None)
-    last = winner[-1].hyperparameters.get(parameter.name) if winner else None
     described = f"{parameter.name} over steps for {words.plural(len(cast.drawn), 'member')}."
     if winner:
-        described += f" The winner's: {words.setting(first)} at first, {words.setting(last)} at last."
+        ends = [words.setting(winner[i].hyperparameters.get(parameter.name)) for i in (0, -1)]
+        described += f" The winner's: {ends[0]} at first, {ends[1]} at last."
     max_steps = cast.history.state.spec.spec.schedule.max_steps
     layout = {"xaxis": steps_axis(max_steps), "yaxis": _axis(parameter), "hovermode": "closest"}
     return Figure(f"schedule-{index}", parameter.name, described, 270, data, layout)
@@ -152,5 +152,22 @@ def _axis(parameter: Parameter) -> dict[str, Any]:
             "zeroline": False,
         }
     if domain.scale is Scale.LOG:
-        return {"type": "log", "zeroline": False, "dtick": "auto", "exponentformat": "power"}
+        ticks = _ticks(float(domain.min), float(domain.max))
+        labels = [words.setting(tick).replace("e-0", "e-") for tick in ticks]
+        return {"type": "log", "zeroline": False, "tickvals": ticks, "ticktext": labels}
     return {"zeroline": False}
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers on a log axis: powers of ten, and where those are few 2 and 5 as well.
+
+    >>> _ticks(16, 512)
+    [20.0, 50.0, 100.0, 200.0, 500.0]
+    >>> _ticks(1e-4, 1)
+    [0.0001, 0.001, 0.01, 0.1, 1.0]
+    """
+    factors = (1, 2, 5) if high / low < 1e3 else (1,)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    every = max(len(powers) // 6, 1)
+    ticks = [float(f"{factor}e{power}") for power in powers[::every] for factor in factors]
+    return [tick for tick in ticks if low <= tick <= high]

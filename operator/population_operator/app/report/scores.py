@@ -115,7 +115,8 @@ def _copies(cast: Cast, known: dict[CheckpointRef, AcceptedReport]) -> list[Trac
     threads.pop("hovertemplate")
     marks = line("exploits", *(list(column) for column in zip(*ends, strict=True)))
     mark = {"symbol": "x-thin", "size": 6, "line": {"width": 1.4, "color": "var(--soft)"}}
-    return [*([threads] if len(ends) <= MAX_LINKS else []), marks | {"mode": "markers", "marker": mark}]
+    marks |= {"mode": "markers", "marker": mark}
+    return [threads, marks] if len(ends) <= MAX_LINKS else [marks]
 
 
 def _exploits(cast: Cast) -> Iterator[DecisionTaken]:

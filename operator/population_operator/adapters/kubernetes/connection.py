@@ -1,0 +1,105 @@
+"""How to speak to one Pod: by the worker's contract, or by its metrics where that is all it has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from population_operator.adapters.kubernetes.manifests import CONTROL_PORT, METRICS_PORT
+from population_operator.adapters.worker.credentials import Credentials
+from population_operator.adapters.worker.link import WAIT_SECONDS, Address, WorkerLink
+from population_operator.adapters.worker.scrape import Scraper, scrape
+from population_operator.core.desired import DesiredWorker
+from population_operator.core.observation import WorkerEvent
+from population_operator.model.decision import Directive
+
+PATIENCE = 4.0
+"""Seconds that a running Pod has to open its `control` port before its metrics are tried."""
+
+
+@dataclass
+class Connection:
+    """Tries the contract first. `warm` turns false once only metrics were found."""
+
+    session: aiohttp.ClientSession
+    host: str
+    credentials: Credentials
+    metric: str
+    worker: DesiredWorker
+    wake: Callable[[], None]
+    warm: bool = True
+    _speaker: WorkerLink | Scraper = field(init=False)
+    _probe: asyncio.Task[None] | None = None
+
+    def __post_init__(self) -> None:
+        address = Address(
+            f"https://{_bracketed(self.host)}:{CONTROL_PORT}",
+            self.credentials.token,
+            self.credentials.fingerprint,
+        )
+        self._speaker = WorkerLink(
+            self.session,
+            address,
+            self.worker.worker,
+            self.worker.incarnation,
+            self.wake,
+            cursor=self.worker.cursor,
+        )
+
+    def start(self) -> None:
+        self._speaker.start()
+        if self.worker.cursor == 0:
+            self._probe = asyncio.get_running_loop().create_task(self._look_for_metrics())
+
+    @property
+    def events(self) -> list[WorkerEvent]:
+        return self._speaker.events
+
+    def send(self, directive: Directive) -> None:
+        self._speaker.send(directive)
+
+    def prune(self, cursor: int) -> None:
+        self._speaker.prune(cursor)
+
+    def silent_for(self, now: float) -> float:
+        """Seconds without an answer beyond what is normal; 0 before the first."""
+        if not self._speaker.answered_at:
+            return 0.0
+        return max(0.0, now - self._speaker.answered_at - WAIT_SECONDS)
+
+    async def close(self) -> None:
+        if self._probe is not None:
+            self._probe.cancel()
+        await self._speaker.close()
+
+    async def _look_for_metrics(self) -> None:
+        url = f"http://{_bracketed(self.host)}:{METRICS_PORT}"
+        directive = self.worker.directive
+        while directive is not None:
+            await asyncio.sleep(PATIENCE)
+            if self._speaker.answered_at:
+                return
+            if await scrape(self.session, url, self.metric) is None:
+                continue
+            await self._speaker.close()
+            self._speaker = Scraper(
+                self.session,
+                url,
+                self.worker.worker,
+                self.worker.incarnation,
+                directive,
+                self.metric,
+                self.wake,
+                cursor=self.worker.cursor,
+            )
+            self._speaker.start()
+            self.warm = False
+            self.wake()
+            return
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,309 @@
+"""Workers as Pods: created, watched and deleted through the cache, spoken to on their Pod IP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from population_operator.adapters.kubernetes import manifests, pods
+from population_operator.adapters.kubernetes.cache import Cache
+from population_operator.adapters.kubernetes.client import (
+    ApiError,
+    Client,
+    Object,
+    UnreachableError,
+)
+from population_operator.adapters.kubernetes.connection import Connection
+from population_operator.adapters.kubernetes.names import Key, path, pod_name
+from population_operator.adapters.worker.credentials import Credentials, derive
+from population_operator.api import PopulationExperiment
+from population_operator.core.conditions import Problem
+from population_operator.core.desired import Desired, DesiredWorker
+from population_operator.core.observation import Observation
+from population_operator.model.state import State
+from population_operator.ports import ConflictError
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY, LAST_RETRY = 1.0, 60.0
+
+
+class NotSyncedError(Exception):
+    """The cache has not been filled yet: nothing can be said to be missing."""
+
+
+@dataclass
+class _Retry:
+    """Attempts so far, and the loop's time before which there is no other."""
+
+    attempts: int = 0
+    not_before: float = 0.0
+
+
+@dataclass
+class _Run:
+    """What is going on for one experiment. Nothing in here needs to survive."""
+
+    credentials: Credentials
+    prepared: bool = False
+    connections: dict[tuple[str, int], Connection] = field(default_factory=dict)
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    problems: dict[str, Problem] = field(default_factory=dict)
+    retries: dict[str, _Retry] = field(default_factory=dict)
+
+
+class KubernetesFleet:
+    """The workers of all experiments.
+
+    Args:
+      client: the API server.
+      cache: Pods with our label; `pod_changed` has to be told of its changes.
+      master: the secret that tokens and keys are derived from.
+      wake: called with an experiment's key when `observe` would tell something new.
+    """
+
+    def __init__(
+        self, client: Client, cache: Cache, master: bytes, wake: Callable[[str], None]
+    ) -> None:
+        self._client = client
+        self._cache = cache
+        self._master = master
+        self._wake = wake
+        self._runs: dict[str, _Run] = {}
+        self._index: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        self._session: aiohttp.ClientSession | None = None
+
+    # --- the port ---
+
+    async def observe(self, key: str, experiment: PopulationExperiment) -> Observation:
+        if not self._cache.synced.is_set():
+            raise NotSyncedError("Pods are not listed yet")
+        run, now = self._run(key), asyncio.get_running_loop().time()
+        ours = self._pods(Key.parse(key).uid)
+        ends = [end for pod in ours if (end := pods.gone(pod)) is not None]
+        over = {(end.worker, end.incarnation) for end in ends}
+        links = run.connections
+        return Observation(
+            experiment=experiment,
+            present=tuple(
+                pods.present(pod, *_answers(links.get(pods.place(pod)), now))
+                for pod in ours
+                if pods.place(pod) not in over
+            ),
+            gone=tuple(ends),
+            events=tuple(event for link in links.values() for event in link.events),
+        )
+
+    async def apply(self, key: str, desired: Desired, state: State) -> None:
+        run, where = self._run(key), Key.parse(key)
+        wanted = {(w.worker, w.incarnation): w for w in desired.workers}
+        existing = {pods.place(pod): pod for pod in self._pods(where.uid)}
+        for at, pod in existing.items():
+            if at not in wanted:
+                self._delete(key, run, pod, state)
+        for at in [at for at in run.connections if at not in wanted]:
+            self._do(run, f"close {at}", run.connections.pop(at).close())
+        for at, worker in wanted.items():
+            found = existing.get(at)
+            if found is None and not worker.uid:
+                self._create(key, run, state.spec, worker)
+            elif found is not None and pods.gone(found) is None:
+                self._speak(key, run, state.spec, worker, found)
+
+    # --- what else is asked of it ---
+
+    def problems(self, key: str) -> tuple[Problem, ...]:
+        """Why workers that should train do not, one line each, without repetitions."""
+        run = self._runs.get(key)
+        found = dict(run.problems) if run else {}
+        for pod in self._pods(Key.parse(key).uid):
+            if pods.gone(pod) is None and (problem := pods.problem(pod)) is not None:
+                found[str(pod["metadata"]["name"])] = problem
+        return tuple(dict.fromkeys(found[name] for name in sorted(found)))
+
+    def pod_changed(self, old: Object | None, new: Object | None) -> None:
+        """The cache's callback: keep the index, and wake whom it concerns."""
+        pod = new or old
+        if pod is None:
+            return
+        name = (str(pod["metadata"]["namespace"]), str(pod["metadata"]["name"]))
+        uid = pods.experiment_uid(pod)
+        if new is None:
+            self._index[uid].discard(name)
+        else:
+            self._index[uid].add(name)
+        for key in self._runs:
+            if Key.parse(key).uid == uid:
+                self._wake(key)
+
+    async def forget(self, key: str) -> None:
+        """The experiment does not exist any more, or is another replica's: let go of it."""
+        run = self._runs.pop(key, None)
+        if run is None:
+            return
+        for task in run.tasks.values():
+            task.cancel()
+        await asyncio.gather(*(link.close() for link in run.connections.values()))
+
+    async def close(self) -> None:
+        """Let go of everything. Pods go on."""
+        for key in list(self._runs):
+            await self.forget(key)
+        if self._session is not None:
+            await self._session.close()
+
+    # --- acting ---
+
+    def _create(
+        self, key: str, run: _Run, experiment: PopulationExperiment, worker: DesiredWorker
+    ) -> None:
+        name = pod_name(experiment.metadata.name, worker.worker, worker.incarnation)
+
+        async def create() -> None:
+            where = Key.parse(key)
+            await self._prepare(run, experiment)
+            try:
+                await self._client.create(
+                    path("pods", where.namespace), manifests.pod(experiment, worker)
+                )
+            except ApiError as error:
+                if error.reason != "AlreadyExists":
+                    raise
+                existing = await self._client.get(path("pods", where.namespace, name))
+                if pods.experiment_uid(existing) != where.uid:
+                    raise
+
+        self._attempt(key, run, name, create)
+
+    async def _prepare(self, run: _Run, experiment: PopulationExperiment) -> None:
+        """The Secret and the claim that every Pod needs. Made once; that they exist is success."""
+        if run.prepared:
+            return
+        key = Key.of(experiment)
+        wanted = [("secrets", manifests.secret(key, run.credentials))]
+        claim = manifests.claim(experiment)
+        if claim is not None:
+            wanted.append(("persistentvolumeclaims", claim))
+        for plural, body in wanted:
+            try:
+                await self._client.create(path(plural, key.namespace), body)
+            except ApiError as error:
+                if error.reason != "AlreadyExists":
+                    raise
+        run.prepared = True
+
+    def _delete(self, key: str, run: _Run, pod: Object, state: State) -> None:
+        worker, incarnation = pods.place(pod)
+        known = state.workers.get(worker)
+        if known is None or incarnation > known.incarnation:
+            raise ConflictError(f"{worker}-{incarnation} is newer than the state at {state.seq}")
+        if "deletionTimestamp" in pod["metadata"]:
+            return
+        metadata = pod["metadata"]
+        where = path("pods", metadata["namespace"], metadata["name"])
+
+        async def delete() -> None:
+            await self._client.delete(where, uid=metadata["uid"])
+
+        self._attempt(key, run, f"delete {metadata['name']}", delete)
+
+    def _speak(
+        self,
+        key: str,
+        run: _Run,
+        experiment: PopulationExperiment,
+        worker: DesiredWorker,
+        pod: Object,
+    ) -> None:
+        at = (worker.worker, worker.incarnation)
+        run.problems.pop(pod["metadata"]["name"], None)
+        connection = run.connections.get(at)
+        if connection is None and pods.started(pod) and pods.address(pod):
+            connection = run.connections[at] = Connection(
+                self._http(),
+                pods.address(pod),
+                run.credentials,
+                experiment.spec.objective.metric,
+                worker,
+                lambda: self._wake(key),
+            )
+            connection.start()
+        if connection is not None:
+            connection.prune(worker.cursor)
+            if worker.directive is not None:
+                connection.send(worker.directive)
+
+    def _attempt(
+        self, key: str, run: _Run, name: str, action: Callable[[], Coroutine[None, None, None]]
+    ) -> None:
+        """One attempt at a time for each object; a failure is told, and waits before the next."""
+        loop = asyncio.get_running_loop()
+        if name in run.tasks or run.retries.get(name, _Retry()).not_before > loop.time():
+            return
+
+        async def attempt() -> None:
+            try:
+                await action()
+                run.problems.pop(name, None)
+                run.retries.pop(name, None)
+            except (ApiError, UnreachableError) as error:
+                self._failed(key, run, name, error)
+            finally:
+                run.tasks.pop(name, None)
+
+        run.tasks[name] = loop.create_task(attempt(), name=name)
+
+    def _failed(self, key: str, run: _Run, name: str, error: Exception) -> None:
+        loop = asyncio.get_running_loop()
+        attempts = run.retries.get(name, _Retry()).attempts + 1
+        delay = min(FIRST_RETRY * 2 ** (attempts - 1), LAST_RETRY)
+        run.retries[name] = _Retry(attempts, loop.time() + delay)
+        loop.call_later(delay + 0.01, self._wake, key)
+        log.warning("%s: %s: %s", key, name, error)
+        run.problems[name] = _explained(name, error)
+        self._wake(key)
+
+    def _do(self, run: _Run, name: str, action: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(action, name=name)
+        run.tasks[name] = task
+        task.add_done_callback(lambda _: run.tasks.pop(name, None))
+
+    def _run(self, key: str) -> _Run:
+        if key not in self._runs:
+            self._runs[key] = _Run(derive(self._master, Key.parse(key).uid))
+        return self._runs[key]
+
+    def _pods(self, uid: str) -> list[Object]:
+        names = sorted(self._index.get(uid, ()))
+        return [self._cache.objects[name] for name in names if name in self._cache.objects]
+
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+            self._session = aiohttp.ClientSession(connector=connector)
+        return self._session
+
+
+def _answers(connection: Connection | None, now: float) -> tuple[float, bool]:
+    if connection is None:
+        return 0.0, True
+    return connection.silent_for(now), connection.warm
+
+
+def _explained(name: str, error: Exception) -> Problem:
+    text = str(error)
+    if isinstance(error, UnreachableError):
+        return Problem("ApiServerUnreachable", text)
+    if isinstance(error, ApiError) and error.status == 403:
+        reason = "QuotaExceeded" if "quota" in error.message else "Forbidden"
+        return Problem(reason, f"{name}: {error.message}")
+    if isinstance(error, ApiError) and error.reason == "AlreadyExists":
+        return Problem("NameTaken", f"{name} is a Pod of something else: waiting until it is gone")
+    if isinstance(error, ApiError) and error.status in (400, 422):
+        return Problem("PodTemplateInvalid", f"spec.worker.template: {error.message}")
+    return Problem("ApiError", f"{name}: {text}")

@@ -1,0 +1,152 @@
+"""The status of experiments and members: pure functions of the state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from population_operator.adapters.kubernetes.client import Object
+from population_operator.adapters.kubernetes.manifests import CHECKPOINTS
+from population_operator.adapters.kubernetes.manifests import claimed as claim_of
+from population_operator.adapters.kubernetes.names import (
+    API_VERSION,
+    MEMBER,
+    Key,
+    labels,
+    member_object_name,
+    owner,
+)
+from population_operator.core.conditions import Problem, conditions
+from population_operator.core.directives import finished
+from population_operator.model.report import CheckpointRef, Report
+from population_operator.model.state import Member, State
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339, as the API server writes it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def experiment_status(
+    state: State, problems: Sequence[Problem], previous: Object, generation: int
+) -> Object:
+    """The status of the experiment. Its size does not depend on steps or members.
+
+    A condition keeps its time of transition for as long as its status stays what it was.
+    """
+    before = {c["type"]: c for c in previous.get("conditions", ())}
+    shown = []
+    for condition in conditions(state, problems):
+        status = "True" if condition.status else "False"
+        old = before.get(condition.type, {})
+        same = old.get("status") == status
+        shown.append(
+            {
+                "type": condition.type,
+                "status": status,
+                "reason": condition.reason,
+                "message": condition.message,
+                "lastTransitionTime": old["lastTransitionTime"] if same else timestamp(state.time),
+                "observedGeneration": generation,
+            }
+        )
+    members = state.members.values()
+    status_: Object = {
+        "phase": str(state.phase),
+        "algorithm": state.spec.spec.algorithm.name,
+        "step": max((m.step for m in members), default=0),
+        "observedGeneration": generation,
+        "conditions": shown,
+        "counts": {
+            "members": len(state.members),
+            "running": sum(m.worker is not None and not m.reported for m in members),
+            "readyWorkers": sum(w.open and w.started for w in state.workers.values()),
+            "decisions": state.decisions,
+            "exploits": state.exploits,
+        },
+    }
+    if state.best is not None:
+        status_["best"] = _best(state, state.best)
+    return status_
+
+
+def member_object(key: Key, state: State, member: Member) -> Object:
+    """The object that shows one member."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "PopulationMember",
+        "metadata": {
+            "name": member_object_name(key.name, member.name),
+            "namespace": key.namespace,
+            "labels": labels(key) | {MEMBER: member.name},
+            "ownerReferences": [owner(key)],
+        },
+        "spec": {"experiment": key.name, "member": member.name},
+        "status": member_status(state, member),
+    }
+
+
+def member_status(state: State, member: Member) -> Object:
+    """Where the member stands."""
+    source, report = member.decision.source, member.latest or member.good
+    parent = f"{source.member}@{source.step}" if source and source.member != member.name else ""
+    shown: Object = {
+        "phase": _phase(state, member),
+        "step": member.step,
+        "parent": parent or _last_parent(member),
+        "worker": member.worker or "",
+        "baseline": member.baseline,
+        "decisions": member.decision.count,
+        "restarts": member.failures,
+        "hyperparameters": dict(member.decision.hyperparameters),
+        "checkpoint": uri(state, member.kept.ref) if member.kept else "",
+    }
+    if report is not None and report.directive:
+        shown["score"] = report.score if math.isfinite(report.score) else str(report.score)
+    if member.directives:
+        shown["directive"] = member.directives[-1]
+    return shown
+
+
+def uri(state: State, ref: CheckpointRef) -> str:
+    """Where a checkpoint lies: the claim, and the path in it."""
+    claim = claim_of(state.spec) or "emptyDir"
+    return f"pvc://{claim}/{state.spec.metadata.uid}/{ref}"
+
+
+def checkpoint_path(state: State, ref: CheckpointRef) -> str:
+    """Where a worker sees it."""
+    return str(CHECKPOINTS / state.spec.metadata.uid / str(ref))
+
+
+def _best(state: State, best: Report) -> Object:
+    member = state.members[best.member]
+    values = best.hyperparameters or member.decision.hyperparameters
+    return {
+        "member": best.member,
+        "step": best.step,
+        "score": best.score,
+        "hyperparameters": dict(values),
+        "checkpoint": uri(state, best.ref) if best.checkpoint else "",
+    }
+
+
+def _phase(state: State, member: Member) -> str:
+    if finished(member, state.spec.spec.schedule):
+        return "Finished"
+    if state.phase.ended:
+        return "Ended"
+    if member.worker is not None and not member.reported:
+        return "Training"
+    if member.not_before > state.time:
+        return "BackOff"
+    return "Waiting"
+
+
+def _last_parent(member: Member) -> str:
+    """Of the newest report along the lineage that another member made."""
+    for report in reversed(member.lineage):
+        if report.member != member.name:
+            return f"{report.member}@{report.step}"
+    return ""

@@ -1,0 +1,176 @@
+"""Status, members and Events on the API server: coalesced, few writes a second, never waited for.
+
+`show` remembers and returns; one writer for each experiment brings the objects up to the newest
+state that it was shown, at most once in `PAUSE` seconds. What has not changed is not written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from population_operator.adapters.kubernetes.cache import Cache
+from population_operator.adapters.kubernetes.client import (
+    ApiError,
+    Client,
+    Object,
+    UnreachableError,
+)
+from population_operator.adapters.kubernetes.events import Told, event_object, told
+from population_operator.adapters.kubernetes.names import Key, member_object_name, path
+from population_operator.adapters.kubernetes.status import (
+    experiment_status,
+    member_object,
+    member_status,
+)
+from population_operator.core.conditions import Problem
+from population_operator.core.fold import fold
+from population_operator.model.entry import Entry
+from population_operator.model.state import State
+
+log = logging.getLogger(__name__)
+
+PAUSE = 1.0
+"""Seconds between two rounds of writes for one experiment."""
+LAST_RETRY = 30.0
+EVENTS_KEPT = 200
+
+
+@dataclass
+class _Shown:
+    """What is to be shown of one experiment, and what was written."""
+
+    state: State
+    told: State | None = None
+    events: list[Told] = field(default_factory=list)
+    status: Object = field(default_factory=dict)
+    members: dict[str, Object] = field(default_factory=dict)
+    writer: asyncio.Task[None] | None = None
+    dirty: bool = False
+
+
+class KubernetesViews:
+    """Shows all experiments.
+
+    Args:
+      client: the API server.
+      experiments, members: caches with what is shown now, so that a restart writes nothing anew.
+      problems: what keeps an experiment's workers from running, by key.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        experiments: Cache,
+        members: Cache,
+        problems: Callable[[str], tuple[Problem, ...]],
+    ) -> None:
+        self._client = client
+        self._experiments = experiments
+        self._members = members
+        self._problems = problems
+        self._shown: dict[str, _Shown] = {}
+        self.writes = 0
+
+    async def show(self, key: str, state: State, entries: tuple[Entry, ...]) -> None:
+        shown = self._shown.setdefault(key, _Shown(state))
+        if entries:
+            shown.events.extend(_events(shown.told, entries))
+            del shown.events[:-EVENTS_KEPT]
+        shown.state, shown.told, shown.dirty = state, state, True
+        if shown.writer is None or shown.writer.done():
+            shown.writer = asyncio.get_running_loop().create_task(self._write_on(key, shown))
+
+    async def forget(self, key: str) -> None:
+        """The experiment does not exist any more."""
+        shown = self._shown.pop(key, None)
+        if shown is not None and shown.writer is not None:
+            shown.writer.cancel()
+            await asyncio.gather(shown.writer, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Write what is left, within bounds, and let go."""
+        writers = [s.writer for s in self._shown.values() if s.writer is not None]
+        if writers:
+            await asyncio.wait(writers, timeout=3 * PAUSE)
+        for key in list(self._shown):
+            await self.forget(key)
+
+    async def _write_on(self, key: str, shown: _Shown) -> None:
+        retry = PAUSE
+        while shown.dirty:
+            shown.dirty = False
+            try:
+                await self._write(Key.parse(key), shown)
+                retry = PAUSE
+            except ApiError as error:
+                if error.status == 404:
+                    return  # Deleted meanwhile: there is nothing to show any more.
+                log.warning("%s: views: %s", key, error)
+                shown.dirty, retry = True, min(retry * 2, LAST_RETRY)
+            except UnreachableError as error:
+                log.debug("%s: views: %s", key, error)
+                shown.dirty, retry = True, min(retry * 2, LAST_RETRY)
+            await asyncio.sleep(retry)
+
+    async def _write(self, key: Key, shown: _Shown) -> None:
+        state = shown.state
+        if state.experiment is None:
+            return
+        await self._write_status(key, shown, state)
+        for member in state.population:
+            await self._write_member(key, shown, state, member.name)
+        while shown.events:
+            await self._create("events", key.namespace, event_object(key, shown.events[0]))
+            shown.events.pop(0)
+
+    async def _write_status(self, key: Key, shown: _Shown, state: State) -> None:
+        current = self._experiments.objects.get((key.namespace, key.name))
+        if current is None or current["metadata"]["uid"] != key.uid:
+            return
+        previous = shown.status or current.get("status", {})
+        generation = int(current["metadata"].get("generation", 0))
+        status = experiment_status(state, self._problems(str(key)), previous, generation)
+        if status != previous:
+            where = path("populationexperiments", key.namespace, key.name, "status")
+            self.writes += 1
+            await self._client.merge(where, {"metadata": {"uid": key.uid}, "status": status})
+        shown.status = status
+
+    async def _write_member(self, key: Key, shown: _Shown, state: State, name: str) -> None:
+        member = state.members[name]
+        status = member_status(state, member)
+        called = member_object_name(key.name, name)
+        known = self._members.objects.get((key.namespace, called))
+        if shown.members.get(name, (known or {}).get("status")) == status:
+            shown.members[name] = status
+            return
+        if known is None and name not in shown.members:
+            await self._create(
+                "populationmembers", key.namespace, member_object(key, state, member)
+            )
+        self.writes += 1
+        where = path("populationmembers", key.namespace, called, "status")
+        await self._client.merge(where, {"status": status})
+        shown.members[name] = status
+
+    async def _create(self, plural: str, namespace: str, body: Object) -> None:
+        try:
+            self.writes += 1
+            await self._client.create(path(plural, namespace), body)
+        except ApiError as error:
+            if error.reason != "AlreadyExists" and error.status != 403:
+                raise
+
+
+def _events(before: State | None, entries: tuple[Entry, ...]) -> list[Told]:
+    """What the entries tell. After a restart, what came before the first of them is not known."""
+    found: list[Told] = []
+    state = before or State()
+    for entry in entries:
+        found += told(entry, state)
+        if entry.seq == state.seq + 1:
+            state = fold(state, entry)
+    return found

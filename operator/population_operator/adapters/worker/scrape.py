@@ -1,0 +1,135 @@
+"""Workers that are nothing but programs with Prometheus metrics: they are scraped at an interval.
+
+Such a program takes no directive while it runs (it is not *warm*), so each of its directives is a
+new incarnation, and its reports are read off its gauges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from population_operator.core.observation import WorkerEvent
+from population_operator.model.decision import Directive
+from population_operator.model.entry import Reported
+from population_operator.model.report import Report
+
+log = logging.getLogger(__name__)
+
+SCRAPE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One consistent scrape: the step and the score that the program exports, and the rest."""
+
+    step: int
+    score: float
+    checkpoint_step: int | None
+    metrics: dict[str, float]
+
+
+def read(text: str, metric: str) -> Reading | None:
+    """What a scrape says; none where it has no step or no score yet.
+
+    Args:
+      text: Prometheus text.
+      metric: the objective; the score where there is no `population_report_score`.
+    """
+    values: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            values.setdefault(sample.name, float(sample.value))
+    score = values.get("population_report_score", values.get(metric))
+    step = values.get("population_report_step")
+    if score is None or step is None:
+        return None
+    saved = values.get("population_checkpoint_step")
+    return Reading(
+        step=int(step),
+        score=score,
+        checkpoint_step=int(saved) if saved is not None else None,
+        metrics={k: v for k, v in values.items() if not k.startswith(("population_", "python_"))},
+    )
+
+
+@dataclass
+class Scraper:
+    """Stands in for a `WorkerLink` where there is no `control` port."""
+
+    session: aiohttp.ClientSession
+    url: str
+    worker: str
+    incarnation: int
+    directive: Directive
+    metric: str
+    wake: Callable[[], None]
+    cursor: int = 0
+    events: list[WorkerEvent] = field(default_factory=list)
+    answered_at: float = 0.0
+    _last_step: int = 0
+    _task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._last_step = self.directive.restore.step if self.directive.restore else 0
+        self._task = asyncio.get_running_loop().create_task(self._scrape_on())
+
+    def send(self, directive: Directive) -> None:
+        """It takes none: the core gives it a new incarnation instead."""
+
+    def prune(self, cursor: int) -> None:
+        self.events = [event for event in self.events if event.cursor > cursor]
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _scrape_on(self) -> None:
+        while True:
+            reading = await scrape(self.session, self.url, self.metric)
+            if reading is not None:
+                self.answered_at = asyncio.get_running_loop().time()
+                self._take(reading)
+            await asyncio.sleep(SCRAPE_SECONDS)
+
+    def _take(self, reading: Reading) -> None:
+        if reading.step <= self._last_step:
+            return
+        self._last_step = reading.step
+        self.cursor += 1
+        report = Report(
+            directive=self.directive.id,
+            member=self.directive.member,
+            step=reading.step,
+            score=reading.score,
+            metrics=reading.metrics,
+            hyperparameters=self.directive.hyperparameters,
+            checkpoint=reading.checkpoint_step == reading.step,
+        )
+        self.events.append(
+            Reported(
+                worker=self.worker,
+                incarnation=self.incarnation,
+                cursor=self.cursor,
+                report=report,
+            )
+        )
+        self.wake()
+
+
+async def scrape(session: aiohttp.ClientSession, url: str, metric: str) -> Reading | None:
+    """One scrape; none where there is nothing (yet) to be read."""
+    limit = aiohttp.ClientTimeout(total=5, connect=2)
+    try:
+        async with session.get(f"{url}/metrics", timeout=limit) as response:
+            response.raise_for_status()
+            return read(await response.text(), metric)
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        log.debug("%s: %r", url, error)
+        return None

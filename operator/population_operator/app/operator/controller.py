@@ -1,0 +1,218 @@
+"""Ties it together: caches wake keys, the queue hands them out, the reconciler does the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+
+from population_operator.adapters.kubernetes import pods
+from population_operator.adapters.kubernetes.cache import Cache
+from population_operator.adapters.kubernetes.client import (
+    ApiError,
+    Client,
+    Object,
+    UnreachableError,
+)
+from population_operator.adapters.kubernetes.fleet import KubernetesFleet, NotSyncedError
+from population_operator.adapters.kubernetes.journal import KubernetesJournal
+from population_operator.adapters.kubernetes.names import MANAGED_BY, MANAGER, Key, path
+from population_operator.adapters.kubernetes.views import KubernetesViews
+from population_operator.api import ManifestError, PopulationExperiment, parse
+from population_operator.app.operator.lifecycle import Lifecycle
+from population_operator.app.operator.settings import Settings
+from population_operator.app.queue import WorkQueue
+from population_operator.core.conditions import Problem
+from population_operator.model.state import State
+from population_operator.ports import ConflictError, JournalUnavailableError
+from population_operator.reconcile import Reconciler
+
+log = logging.getLogger(__name__)
+
+
+class WallClock:
+    def now(self) -> float:
+        return time.time()
+
+
+@dataclass
+class Controller:
+    """Reconciles every experiment that it sees, until cancelled."""
+
+    client: Client
+    settings: Settings
+    master: bytes
+    queue: WorkQueue = field(default_factory=WorkQueue)
+    reconciles: int = 0
+    failures: int = 0
+    started: dict[str, float] = field(default_factory=dict)
+    _known: dict[str, Key] = field(default_factory=dict)
+    _parsed: dict[str, tuple[str, PopulationExperiment]] = field(default_factory=dict)
+    _errors: dict[str, Problem] = field(default_factory=dict)
+    _background: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        managed = f"{MANAGED_BY}={MANAGER}"
+        self.experiments = Cache(
+            self.client, self._paths("populationexperiments"), "", self._experiment_changed
+        )
+        self.pods = Cache(
+            self.client, self._paths("pods"), managed, self._pod_changed, pods.trimmed
+        )
+        self.members = Cache(
+            self.client, self._paths("populationmembers"), managed, lambda old, new: None
+        )
+        self.fleet = KubernetesFleet(self.client, self.pods, self.master, self._wake)
+        self.views = KubernetesViews(self.client, self.experiments, self.members, self._problems)
+        self.journal = KubernetesJournal(self.client)
+        self.reconciler = Reconciler(self.journal, self.fleet, self.views, WallClock())
+        self.lifecycle = Lifecycle(self.client)
+
+    @property
+    def synced(self) -> bool:
+        """Whether everything has been listed at least once."""
+        return all(c.synced.is_set() for c in (self.experiments, self.pods, self.members))
+
+    async def run(self) -> None:
+        """Work until cancelled. Pods and journals stay as they are when this ends."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for cache in (self.experiments, self.pods, self.members):
+                    group.create_task(cache.run())
+                for cache in (self.experiments, self.pods, self.members):
+                    await cache.synced.wait()
+                for number in range(self.settings.workers):
+                    group.create_task(self._work(), name=f"reconcile {number}")
+        finally:
+            await self.views.close()
+            await self.fleet.close()
+
+    def wake(self, namespace: str, name: str) -> None:
+        """Have a look at this experiment."""
+        self.queue.add(f"{namespace}/{name}")
+
+    async def _work(self) -> None:
+        while True:
+            name = await self.queue.get()
+            self.started[name] = time.monotonic()
+            try:
+                await self._process(name)
+                self.queue.succeeded(name)
+            except Exception as error:
+                self._failed(name, error)
+            finally:
+                self.reconciles += 1
+                self.started.pop(name, None)
+                self.queue.done(name)
+
+    async def _process(self, name: str) -> None:
+        namespace, called = name.split("/")
+        body = self.experiments.objects.get((namespace, called))
+        known = self._known.get(name)
+        if known is not None and (body is None or body["metadata"]["uid"] != known.uid):
+            await self._forget(name, known)
+        if body is None:
+            return
+        experiment = self._parse(name, body)
+        key = self._known[name] = Key.of(experiment)
+        if "deletionTimestamp" in body["metadata"]:
+            await self._finalize(name, body, experiment)
+            return
+        if await self.lifecycle.ensure_finalizer(body, experiment):
+            return  # The change comes back as an event.
+        deadline = await self.reconciler.reconcile(str(key), experiment)
+        if self._errors.pop(name, None) is not None:
+            await self.views.show(str(key), self.reconciler.states[str(key)], ())
+        if deadline is not None:
+            self.queue.add_after(name, deadline - time.time())
+        await self._expire(name, key, experiment)
+
+    async def _finalize(self, name: str, body: Object, experiment: PopulationExperiment) -> None:
+        await self.fleet.forget(str(Key.of(experiment)))
+        waits = await self.lifecycle.finalize(body, experiment)
+        if waits is not None:
+            log.info("%s: %s", name, waits)
+            self.queue.add_after(name, 1.0)
+
+    async def _expire(self, name: str, key: Key, experiment: PopulationExperiment) -> None:
+        state = self.reconciler.states.get(str(key), State())
+        ttl = experiment.spec.ttl_seconds_after_finished
+        if ttl is None or not state.cleaned_up:
+            return
+        left = state.ended_at + ttl - time.time()
+        if left <= 0:
+            await self.lifecycle.expire(key)
+        else:
+            self.queue.add_after(name, left)
+
+    def _parse(self, name: str, body: Object) -> PopulationExperiment:
+        """The experiment, read again only where its spec has changed."""
+        version = f"{body['metadata']['uid']}/{body['metadata'].get('generation')}"
+        cached = self._parsed.get(name)
+        if cached is None or cached[0] != version:
+            metadata = body["metadata"]
+            bare = {k: metadata[k] for k in ("name", "namespace", "uid")}
+            cached = self._parsed[name] = (version, parse({**body, "metadata": bare}))
+        return cached[1]
+
+    def _failed(self, name: str, error: Exception) -> None:
+        self.failures += 1
+        wait = self.queue.retry(name)
+        expected = (ConflictError, JournalUnavailableError, NotSyncedError, ApiError)
+        if isinstance(error, (*expected, UnreachableError, ManifestError)):
+            log.warning("%s: %s; again in %.1f s", name, error, wait)
+        else:
+            log.exception("%s: again in %.1f s", name, wait)
+        if isinstance(error, ConflictError | NotSyncedError):
+            return
+        self._errors[name] = Problem("ReconcileError", f"{type(error).__name__}: {error}"[:1000])
+        known = self._known.get(name)
+        state = self.reconciler.states.get(str(known)) if known else None
+        if known is not None and state is not None:
+            task = asyncio.get_running_loop().create_task(self.views.show(str(known), state, ()))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+
+    async def _forget(self, name: str, key: Key) -> None:
+        text = str(key)
+        self._known.pop(name, None)
+        self._parsed.pop(name, None)
+        self._errors.pop(name, None)
+        self.queue.forget(name)
+        self.reconciler.forget(text)
+        self.journal.forget(text)
+        await self.fleet.forget(text)
+        await self.views.forget(text)
+
+    def _problems(self, key: str) -> tuple[Problem, ...]:
+        where = Key.parse(key)
+        error = self._errors.get(f"{where.namespace}/{where.name}")
+        return (*((error,) if error else ()), *self.fleet.problems(key))
+
+    def _wake(self, key: str) -> None:
+        where = Key.parse(key)
+        self.wake(where.namespace, where.name)
+
+    def _experiment_changed(self, old: Object | None, new: Object | None) -> None:
+        it = new or old
+        if it is not None and _relevant(old) != _relevant(new):
+            self.wake(it["metadata"]["namespace"], it["metadata"]["name"])
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        self.fleet.pod_changed(old, new)
+
+    def _paths(self, plural: str) -> tuple[str, ...]:
+        if not self.settings.namespaces:
+            return (path(plural),)
+        return tuple(path(plural, namespace) for namespace in self.settings.namespaces)
+
+
+def _relevant(body: Object | None) -> Object | None:
+    """What of an experiment's object is worth a look: not the status, which is ours."""
+    if body is None:
+        return None
+    metadata = body["metadata"]
+    return {
+        key: metadata.get(key) for key in ("uid", "generation", "deletionTimestamp", "finalizers")
+    }

@@ -1,0 +1,98 @@
+"""The operator's process: probes, then the lease, then the work; it ends when the lease is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+
+import kopf
+
+from population_operator.adapters.kubernetes.client import Client
+from population_operator.app.operator.controller import Controller
+from population_operator.app.operator.handlers import registry
+from population_operator.app.operator.lease import Lease
+from population_operator.app.operator.server import Health, serve
+from population_operator.app.operator.settings import InvalidSettingError, Settings
+
+log = logging.getLogger(__name__)
+
+LEASE = "population-operator"
+
+
+def run(settings: Settings) -> int:
+    """Run until stopped (0) or the lease is lost (1)."""
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    try:
+        master = settings.master()
+    except InvalidSettingError as error:
+        print(f"population operator: {error}", file=sys.stderr)
+        return 2
+    return asyncio.run(_run(settings, master))
+
+
+async def _run(settings: Settings, master: bytes) -> int:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    client = await Client.connect(settings.kubeconfig)
+    health = Health()
+    server = await serve(health, settings.host, settings.port)
+    lease = Lease(client, settings.own_namespace, LEASE, settings.identity)
+    try:
+        if not await _first(lease.acquire(), stopped):
+            return 0
+        code = await _lead(settings, master, client, health, lease, stopped)
+        if code == 0:
+            await lease.release()
+        return code
+    finally:
+        await server.cleanup()
+        await client.close()
+
+
+async def _lead(
+    settings: Settings,
+    master: bytes,
+    client: Client,
+    health: Health,
+    lease: Lease,
+    stopped: asyncio.Event,
+) -> int:
+    controller = health.controller = Controller(client, settings, master)
+    work = asyncio.create_task(controller.run(), name="controller")
+    watch = asyncio.create_task(_kopf(controller, settings), name="kopf")
+    held = asyncio.create_task(lease.hold(), name="lease")
+    stop = asyncio.create_task(stopped.wait(), name="stop")
+    tasks = {work, watch, held, stop}
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done - {stop}:
+        log.error("%s ended: %r", task.get_name(), task.exception())
+    log.debug("%r", results)
+    return 0 if stop in done else 1
+
+
+async def _kopf(controller: Controller, settings: Settings) -> None:
+    await kopf.operator(
+        registry=registry(controller),
+        clusterwide=not settings.namespaces,
+        namespaces=settings.namespaces,
+        standalone=True,
+    )
+
+
+async def _first(action: object, stopped: asyncio.Event) -> bool:
+    """Whether `action` ended before the process was told to stop."""
+    work = asyncio.ensure_future(action)  # type: ignore[call-overload]
+    stop = asyncio.create_task(stopped.wait())
+    done, pending = await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    return work in done
