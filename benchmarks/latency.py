@@ -44,6 +44,7 @@ from population_operator.reconcile import Reconciler, in_thread
 REPORTS, QUICK_REPORTS = 1200, 240
 WORKERS, INTERVAL = 8, 20
 MEDIAN_MS, TAIL_MS = 10.0, 100.0
+ROOT = Path(__file__).resolve().parents[1]
 
 STAGES = (
     ("call", "report", "worker: save and commit the checkpoint"),
@@ -142,11 +143,10 @@ def manifest(reports: int) -> PopulationExperiment:
 async def train(
     folder: Path, events: Path, reports: int, times: Times, console: Console
 ) -> tuple[State, History]:
-    root = Path(__file__).resolve().parents[1]
     program = Program(
         command=(sys.executable, "-m", "benchmarks.latency_worker"),
-        env={"LATENCY_EVENTS": str(events), "PYTHONPATH": str(root)},
-        cwd=root,
+        env={"LATENCY_EVENTS": str(events), "PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
     )
     with harness.progress(console) as bar, watched(times):
         line = bar.add_task("reports", total=reports)

@@ -14,10 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.quality.problems import TriangleLearningRate
 from population_worker import Session
 from population_worker.mailbox import Mailbox
-
-from benchmarks.quality.problems import TriangleLearningRate
 
 Event = tuple[str, float, dict[str, Any]]
 SHORTEST, LONGEST = 0.05, 0.2

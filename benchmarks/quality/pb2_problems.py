@@ -63,9 +63,7 @@ class Problem:
     def value(self, hyperparameters: Hyperparameters, t: int) -> float:
         """f_t(h), without noise."""
         space = _space(self)
-        category = next(
-            (hyperparameters[p.name] for p in space if p.categorical is not None), ""
-        )
+        category = next((hyperparameters[p.name] for p in space if p.categorical is not None), "")
         units = [
             to_unit(p.domain, float(hyperparameters[p.name]))
             for p in space

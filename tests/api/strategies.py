@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 Document = dict[str, Any]
 
 words = st.from_regex(r"[a-z][a-z0-9_.-]{0,7}", fullmatch=True)
+labels = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?", fullmatch=True)
 metrics = st.from_regex(r"[a-zA-Z_:][a-zA-Z0-9_:]{0,9}", fullmatch=True)
 reals = st.floats(-1e6, 1e6, allow_nan=False).map(lambda value: round(value, 6))
 
@@ -95,7 +96,9 @@ explores = some(
     perturb=some(factors=st.just([0.5, 2, 1])), resample=some(probability=st.floats(0, 1))
 )
 algorithms = st.one_of(
-    st.just({"random": {}}), st.builds(dict, pbt=some(exploit=exploits, explore=explores))
+    st.just({"random": {}}),
+    st.builds(dict, pbt=some(exploit=exploits, explore=explores)),
+    st.builds(dict, pb2=some(exploit=exploits, window=st.integers(10, 1000))),
 )
 durations = st.from_regex(r"[1-9][0-9]{0,2}(\.[0-9]{1,3})?[hms]|[1-9][0-9]{0,4}ms", fullmatch=True)
 templates = st.fixed_dictionaries(
@@ -164,6 +167,8 @@ junk = st.one_of(
     st.sampled_from([2**53, -(2**63), 1e300, 0.5, "", "a", "1", "10m", "Retain", "log", "sgd"]),
     st.sampled_from([[], {}, [1], ["a", "a"], {"a": 1}, {"name": "a"}, [{}], [{"name": "a"}]]),
 )
+
+fields = st.sampled_from(["size", "min", "when", "name", "x", "pbt", "env", "step", "template"])
 
 
 @st.composite

@@ -73,8 +73,10 @@ class ApiModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            return {key: value for key, value in data.items() if value is not None}
+        if isinstance(data, dict) and None in data.values():
+            known = {*cls.model_fields, *(info.alias for info in cls.model_fields.values())}
+            kept = (key for key, value in data.items() if value is not None or key not in known)
+            return {key: data[key] for key in kept}
         return data
 
     @model_validator(mode="after")

@@ -130,14 +130,15 @@ class ExperimentSpec(ApiModel):
 
     @rule(
         Cel(
-            "!has(self.algorithm.pbt) || self.population.size >= 2",
-            "pbt needs at least 2 members: raise it, or use `algorithm: {random: {}}`",
+            "self.population.size >= 2 || !(has(self.algorithm.pbt) || has(self.algorithm.pb2))",
+            "pbt and pb2 need at least 2 members: raise it, or use `algorithm: {random: {}}`",
             "population.size",
         )
     )
     def _others(self) -> Iterator[Problem]:
-        if self.algorithm.pbt is not None and self.population.size < 2:
-            message = f"pbt needs at least 2 members, got {self.population.size}"
+        size, algorithm = self.population.size, self.algorithm
+        if size < 2 and (algorithm.pbt is not None or algorithm.pb2 is not None):
+            message = f"{algorithm.name} needs at least 2 members, got {size}"
             yield Problem("population.size", f"{message}: or use `algorithm: {{random: {{}}}}`")
 
 

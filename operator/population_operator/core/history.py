@@ -11,32 +11,28 @@ Who descends from whom is in `core/lineage.py`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 
 from population_operator.api import PopulationExperiment, Value
+from population_operator.core import incidents
 from population_operator.core.fold import Draft, JournalGapError, apply
+from population_operator.core.incidents import REPLACEMENTS, Incident, IncidentKind
 from population_operator.model.decision import Decision, DecisionKind
 from population_operator.model.entry import (
     Decided,
     Entry,
     Follows,
     Issued,
-    MemberFailed,
     Observed,
     Phase,
     PhaseChanged,
     Reported,
-    RestoreFailed,
     SpecObserved,
-    Straggled,
-    Troubled,
-    WorkerGone,
 )
 from population_operator.model.report import Report
 from population_operator.model.state import State
 
-MOVES = (DecisionKind.EXPLOIT, DecisionKind.REPLACE, DecisionKind.FAILOVER)
+MOVES = (DecisionKind.EXPLOIT, *REPLACEMENTS)
 """The decisions that put a member on other weights than it would have had by going on."""
 
 
@@ -94,31 +90,6 @@ class DecisionTaken:
 def _changes(old: Mapping[str, Value], new: Mapping[str, Value]) -> dict[str, Change]:
     names = [*new, *(name for name in old if name not in new)]
     return {n: (old.get(n), new.get(n)) for n in names if old.get(n) != new.get(n)}
-
-
-class IncidentKind(StrEnum):
-    """What went wrong. Replacements are decisions, too, and stand among them."""
-
-    GONE = "gone"
-    FAILED = "failed"
-    STRAGGLED = "straggled"
-    REPLACED = "replaced"
-    RESTORE = "restore failed"
-    TROUBLE = "trouble"
-    NOT_FINITE = "not finite"
-
-
-@dataclass(frozen=True)
-class Incident:
-    """Something that should not have happened; `charged` says that it counts against the member."""
-
-    seq: int
-    time: float
-    kind: IncidentKind
-    member: str | None
-    worker: str | None
-    detail: str
-    charged: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,7 +153,7 @@ class History:
 
     def _observe(self, draft: Draft, event: Observed) -> None:
         before = draft.state
-        incident = _incident(draft, event)
+        incident = incidents.in_observed(draft, event)
         apply(draft, event)
         if incident is not None:
             self._incident(incident)
@@ -201,21 +172,16 @@ class History:
         self.by_member.setdefault(report.member, []).append(accepted)
         self.happenings.append(accepted)
         if not report.finite:
-            metric = draft.state.spec.spec.objective.metric
-            detail = f"{metric} is {report.score} at step {report.step}; it ranks last"
-            at = (draft.state.seq, draft.now)
-            self._incident(
-                Incident(*at, IncidentKind.NOT_FINITE, report.member, event.worker, detail)
-            )
+            self._incident(incidents.not_finite(draft, event))
 
     def _follow(self, draft: Draft, event: Follows) -> None:
         seq, now = draft.state.seq, draft.now
         if isinstance(event, Decided):
             self._decided(draft, event.decision)
-        incident = _consequence(draft, event)
+        incident = incidents.in_consequence(draft, event)
         apply(draft, event)
         if incident is not None:
-            self._incident(incident)
+            self._incident(self._with_cause(incident) if incident.charged else incident)
         if isinstance(event, Issued):
             self.issued[event.member, seq] = draft.members[event.member].decision
         elif isinstance(event, PhaseChanged):
@@ -235,6 +201,20 @@ class History:
             self.moves[decision.member] = taken
         self.happenings.append(taken)
 
+    def _with_cause(self, failure: Incident) -> Incident:
+        """A failure together with what caused it in the same entry: one incident, not two."""
+        for place in reversed(range(len(self.incidents))):
+            cause = self.incidents[place]
+            if cause.seq != failure.seq:
+                break
+            if cause.causes(failure):
+                del self.incidents[place]
+                self.happenings.remove(cause)
+                straggled = cause.kind is IncidentKind.STRAGGLED
+                kind = cause.kind if straggled else failure.kind
+                return replace(failure, kind=kind, worker=cause.worker)
+        return failure
+
     def _incident(self, incident: Incident) -> None:
         self.incidents.append(incident)
         self.happenings.append(incident)
@@ -246,47 +226,3 @@ def history(entries: Iterable[Entry]) -> History:
     for entry in entries:
         found.add(entry)
     return found
-
-
-def _incident(draft: Draft, event: Observed) -> Incident | None:
-    """The incident in an observed event, judged before the event is applied."""
-    at = (draft.state.seq, draft.now)
-    if not isinstance(event, WorkerGone | RestoreFailed | Troubled):
-        return None
-    worker = draft.workers.get(event.worker)
-    if worker is None or not worker.open or worker.incarnation != event.incarnation:
-        return None
-    if isinstance(event, WorkerGone):
-        detail = f"{event.cause}: {event.detail}" if event.detail else str(event.cause)
-        return Incident(*at, IncidentKind.GONE, worker.member, worker.name, detail)
-    if event.cursor <= worker.cursor:
-        return None
-    kind, detail = IncidentKind.TROUBLE, event.reason
-    if isinstance(event, RestoreFailed):
-        kind, detail = IncidentKind.RESTORE, f"{event.checkpoint}: {event.reason}"
-    return Incident(*at, kind, event.member, worker.name, detail)
-
-
-def _consequence(draft: Draft, event: Follows) -> Incident | None:
-    """The incident in a decided event, judged before the event is applied."""
-    at = (draft.state.seq, draft.now)
-    match event:
-        case MemberFailed():
-            detail = f"{event.cause}: {event.detail}" if event.detail else str(event.cause)
-            wait = max(event.not_before - draft.now, 0.0)
-            return Incident(
-                *at,
-                IncidentKind.FAILED,
-                event.member,
-                None,
-                f"{detail}; tries again in {wait:.0f} s",
-                charged=True,
-            )
-        case Straggled():
-            worker = draft.members[event.member].worker
-            detail = "did not report in time"
-            return Incident(*at, IncidentKind.STRAGGLED, event.member, worker, detail)
-        case Decided(decision=decision) if decision.kind in MOVES[1:]:
-            return Incident(*at, IncidentKind.REPLACED, decision.member, None, decision.reason)
-        case _:
-            return None

@@ -31,7 +31,7 @@ class ApiError(Exception):
         self.body = body
 
 
-class Timeout(AssertionError):  # noqa: N818
+class Timeout(AssertionError):
     """What was waited for did not come true; the message shows what was seen last."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import subprocess
@@ -41,6 +42,7 @@ class Cluster:
         self.images = Images(folder / "images.json")
         self._sockets = tempfile.TemporaryDirectory(prefix="pop-")  # socket paths must be short
         self._network = random.randrange(16, 240)  # of 127.x: two clusters do not meet
+        self._indices = itertools.count()
         self.nodes: dict[str, Node] = {}
         for index in range(nodes):
             self._add(f"node-{index}", gpus)
@@ -119,7 +121,7 @@ class Cluster:
         self.stop()
 
     def _add(self, name: str, gpus: int, labels: dict[str, str] | None = None) -> Node:
-        index = len(self.nodes)
+        index = next(self._indices) % 8
         plane = self.control_plane
         capacity = {"cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "110"}
         settings = Settings(
@@ -131,7 +133,10 @@ class Cluster:
             memory=str((MEMORY if MEMORY.is_dir() else self.folder) / f"pop-{plane.port}-{name}"),
             socket=f"{self._sockets.name}/{name}",
             images=str(self.images.path),
-            addresses=f"127.{self._network}.{index}.",
+            network=self._network,
+            index=index,
+            tls_certificate=str(plane.credentials.tls_certificate),
+            tls_key=str(plane.credentials.tls_key),
             version=f"v{VERSION}",
             capacity=capacity | ({"nvidia.com/gpu": str(gpus)} if gpus else {}),
             labels=labels or {},

@@ -94,7 +94,6 @@ def kubeconfig(path: Path, server: str, ca: str, token: str, namespace: str = "d
 
 
 def _encoded(text: str) -> str:
-    import base64
 
     return base64.b64encode(text.encode()).decode()
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from population_operator.api import Goal
 from population_operator.app import words
-from population_operator.app.report.cast import Cast
+from population_operator.app.report.cast import COLORS, Cast
 from population_operator.app.report.families import families
 from population_operator.app.report.figure import Figure
 from population_operator.app.report.pays import Comparison, comparison
@@ -70,8 +70,11 @@ class Page:
     schedule: tuple[tuple[int, tuple[Cell, ...], tuple[bool, ...]], ...]
     schedule_left: int
     families: Figure
+    drawn: tuple[str, ...]
     hidden: int
+    copies: int
     founders: tuple[tuple[str, str], ...]
+    founders_left: int
     pays: Comparison | None
     baselines: int
     members: tuple[MemberRow, ...]
@@ -120,8 +123,11 @@ def page_of(history: History, made: float) -> Page:
         schedule=table[:MAX_SCHEDULE],
         schedule_left=max(len(table) - MAX_SCHEDULE, 0),
         families=families(cast),
+        drawn=tuple(member.name for member in cast.drawn),
         hidden=cast.hidden,
-        founders=tuple((n, c) for n, c in cast.families.items() if c != "var(--rest)"),
+        copies=sum(taken.donor is not None for taken in history.decisions),
+        founders=tuple(cast.families.items())[:COLORS],
+        founders_left=max(len(cast.families) - COLORS, 0),
         pays=comparison(history),
         baselines=spec.population.baselines,
         members=member_rows(cast),
@@ -178,13 +184,13 @@ def _facts(history: History) -> tuple[Fact, ...]:
     facts = [Fact(f"best {spec.objective.metric}", top, goal)]
     if best is not None:
         shown = [n for n in spec.objective.report if n in best.metrics] or list(best.metrics)[:2]
-        facts += [Fact(n, words.number(best.metrics[n]), "never selected on") for n in shown[:4]]
+        facts += [Fact(n, words.number(best.metrics[n]), "only reported") for n in shown[:4]]
     trained = max((m.step for m in state.members.values()), default=0)
-    facts += [
-        Fact("steps", f"{trained:,}", f"of {spec.schedule.max_steps:,}"),
-        Fact("exploits", f"{state.exploits:,}", f"in {words.plural(state.decisions, 'decision')}"),
-        Fact("wall time", words.duration(_elapsed(history)), _worked(history)),
-    ]
+    facts.append(Fact("steps", f"{trained:,}", f"of {spec.schedule.max_steps:,}"))
+    if spec.algorithm.pbt is not None:
+        decisions = words.plural(state.decisions, "decision")
+        facts.append(Fact("exploits", f"{state.exploits:,}", f"in {decisions}"))
+    facts.append(Fact("wall time", words.duration(_elapsed(history)), _worked(history)))
     return tuple(facts)
 
 

@@ -155,7 +155,9 @@ def _axis(parameter: Parameter) -> dict[str, Any]:
         ticks = _ticks(float(domain.min), float(domain.max))
         labels = [words.setting(tick).replace("e-0", "e-") for tick in ticks]
         return {"type": "log", "zeroline": False, "tickvals": ticks, "ticktext": labels}
-    return {"zeroline": False}
+    margin = 0.03 * (domain.max - domain.min)
+    bounds = {"minallowed": domain.min - margin, "maxallowed": domain.max + margin}
+    return {"zeroline": False, "autorangeoptions": bounds}
 
 
 def _ticks(low: float, high: float) -> list[float]:
