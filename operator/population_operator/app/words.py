@@ -10,11 +10,10 @@ from population_operator.core.history import (
     AcceptedReport,
     DecisionTaken,
     Happening,
-    Incident,
-    IncidentKind,
     PhaseEntered,
     SpecChanged,
 )
+from population_operator.core.incidents import Incident, IncidentKind
 from population_operator.model.decision import DecisionKind
 
 NOTHING = "-"
@@ -132,9 +131,10 @@ def _incident(incident: Incident) -> str:
             on = f" ({incident.member} was on it)" if incident.member else ""
             return f"{incident.worker} is gone{on}: {detail}"
         case IncidentKind.FAILED:
-            return f"{who} failed: {detail}"
+            on = f" on {incident.worker}" if incident.worker else ""
+            return f"{who} failed{on}: {detail}"
         case IncidentKind.STRAGGLED:
-            return f"{who} {detail}"
+            return f"{who} straggled: {detail}"
         case IncidentKind.REPLACED:
             return f"{who} is replaced: {detail}"
         case IncidentKind.RESTORE:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from population_operator.core.fold import Draft
 from population_operator.model.decision import DecisionKind
 from population_operator.model.entry import (
+    Cause,
     Decided,
     Follows,
     MemberFailed,
@@ -62,7 +63,7 @@ def in_observed(draft: Draft, event: Observed) -> Incident | None:
     if worker is None or not worker.open or worker.incarnation != event.incarnation:
         return None
     if isinstance(event, WorkerGone):
-        detail = f"{event.cause}: {event.detail}" if event.detail else str(event.cause)
+        detail = _reason(event.cause, event.detail)
         return Incident(*at, IncidentKind.GONE, worker.member, worker.name, detail)
     if event.cursor <= worker.cursor:
         return None
@@ -77,7 +78,7 @@ def in_consequence(draft: Draft, event: Follows) -> Incident | None:
     at = (draft.state.seq, draft.now)
     match event:
         case MemberFailed():
-            detail = f"{event.cause}: {event.detail}" if event.detail else str(event.cause)
+            detail = _reason(event.cause, event.detail)
             wait = max(event.not_before - draft.now, 0.0)
             return Incident(
                 *at,
@@ -95,6 +96,13 @@ def in_consequence(draft: Draft, event: Follows) -> Incident | None:
             return Incident(*at, IncidentKind.REPLACED, decision.member, None, decision.reason)
         case _:
             return None
+
+
+def _reason(cause: Cause, detail: str) -> str:
+    """A cause and its detail; that of a straggler says it all."""
+    if not detail:
+        return str(cause)
+    return detail if cause is Cause.STRAGGLED else f"{cause}: {detail}"
 
 
 def not_finite(draft: Draft, event: Reported) -> Incident:

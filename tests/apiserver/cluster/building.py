@@ -59,7 +59,7 @@ def _kubectl(target: Path, tell: Tell) -> None:
 
 def _write_module(go: Path, folder: Path, tell: Tell) -> None:
     tell(f"Fetching the Go modules of Kubernetes {VERSION}")
-    command = [go, "mod", "download", "-json", f"k8s.io/kubernetes@v{VERSION}"]
+    command: list[str | Path] = [go, "mod", "download", "-json", f"k8s.io/kubernetes@v{VERSION}"]
     (folder / "go.mod").write_text("module population-operator.io/cluster\n")
     answer = _run(command, folder).stdout
     path = re.search(r'"GoMod": "(.+)"', answer)
@@ -87,7 +87,8 @@ def _compile(go: Path, module: Path, name: str, target: Path, tell: Tell) -> Non
         f" -X {version}.gitMajor={major} -X {version}.gitMinor={minor}"
     )
     output = module / name
-    command = [go, "build", "-v", "-trimpath", "-ldflags", flags, "-o", output, PACKAGES[name]]
+    options = ["-v", "-trimpath", "-ldflags", flags]
+    command: list[str | Path] = [go, "build", *options, "-o", output, PACKAGES[name]]
     started = time.monotonic()
     child = subprocess.Popen(
         command, cwd=module, env=_environment(), stderr=subprocess.PIPE, text=True

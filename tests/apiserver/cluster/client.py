@@ -1,4 +1,4 @@
-"""The Kubernetes API over HTTPS with the standard library: what fixtures and tests need, no more."""
+"""The Kubernetes API over HTTPS with the standard library: what tests need, no more."""
 
 from __future__ import annotations
 

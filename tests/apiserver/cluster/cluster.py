@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import random
@@ -14,7 +15,7 @@ from typing import Any
 
 from tests.apiserver.cluster import credentials, storage
 from tests.apiserver.cluster.binaries import VERSION, Binaries
-from tests.apiserver.cluster.client import Client
+from tests.apiserver.cluster.client import ApiError, Client
 from tests.apiserver.cluster.control_plane import HOST, ControlPlane, Pace
 from tests.apiserver.cluster.images import Images
 from tests.apiserver.cluster.kubelet.settings import Settings
@@ -90,6 +91,28 @@ class Cluster:
     def node_of(self, namespace: str, pod: str) -> Node:
         found = self.client.get(f"/api/v1/namespaces/{namespace}/pods/{pod}")
         return self.nodes[found["spec"]["nodeName"]]
+
+    def remove_namespace(self, name: str) -> None:
+        """Kills its Pods and deletes it, without waiting."""
+        pods = f"/api/v1/namespaces/{name}/pods"
+        for pod in self.client.items(pods):
+            with contextlib.suppress(ApiError):
+                self.client.delete(f"{pods}/{pod['metadata']['name']}", grace=1)
+        storage.forget(self.client, name)
+        with contextlib.suppress(ApiError):
+            self.client.delete(f"/api/v1/namespaces/{name}")
+
+    def describe(self, namespace: str) -> str:
+        """Pods, events and the ends of the containers' logs, for a failed test's report."""
+        scope = f"--namespace={namespace}"
+        shown = [
+            self.kubectl(scope, "get", "pods", "-o", "wide", check=False),
+            self.kubectl(scope, "get", "events", "--sort-by=.lastTimestamp", check=False),
+        ]
+        for path in sorted(self.folder.glob(f"nodes/*/{namespace}_*/*/*.log")):
+            lines = path.read_text(errors="replace").splitlines()[-15:]
+            shown.append("\n".join([str(path), *(f"  {line}" for line in lines)]))
+        return "\n".join(shown)
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """kubectl as the admin: its output. Where it fails and `check`, its words are the error."""

@@ -1,4 +1,4 @@
-"""A server as a child process: a log file, bounded waits, signals; it dies with the test process."""
+"""A server as a child process: a log file, bounded waits, signals; it dies with its parent."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def _fill_worker(
         token=CREDENTIALS / "token",
         certificate=CREDENTIALS / "tls.crt",
         key=CREDENTIALS / "tls.key",
-        host="0.0.0.0",  # noqa: S104  A Pod's address is known only once it runs.
+        host="",  # Known only once the Pod runs: below.
         control_port=CONTROL_PORT,
         metrics_port=METRICS_PORT,
     )
@@ -166,7 +166,9 @@ def _fill_worker(
     if "HOME" not in {variable["name"] for variable in env}:
         env.append({"name": "HOME", "value": HOME})
     env[:] = [variable for variable in env if variable["name"] not in variables]
-    env.extend({"name": name, "value": value} for name, value in variables.items())
+    env.extend({"name": name, "value": value} for name, value in variables.items() if value)
+    pod_ip = {"fieldRef": {"fieldPath": "status.podIP"}}
+    env.append({"name": "POPULATION_HOST", "valueFrom": pod_ip})
     ports = container.setdefault("ports", [])
     named = {port.get("name") for port in ports}
     for name, number in (("control", CONTROL_PORT), ("metrics", METRICS_PORT)):

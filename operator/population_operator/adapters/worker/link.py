@@ -26,6 +26,8 @@ _EVENT: TypeAdapter[WorkerEvent] = TypeAdapter(
 
 
 class _Answer(BaseModel):
+    worker: str
+    incarnation: int
     cursor: int
     events: list[dict[str, Any]]
     directive: int | None = None
@@ -132,7 +134,11 @@ class WorkerLink:
             url, params=params, headers=self._headers, ssl=self._pin, timeout=timeout
         ) as response:
             response.raise_for_status()
-            return _Answer.model_validate_json(await response.read())
+            answer = _Answer.model_validate_json(await response.read())
+        if (answer.worker, answer.incarnation) != (self.worker, self.incarnation):
+            # Addresses are given out again: whoever has this one now is somebody else.
+            raise ValueError(f"{answer.worker}-{answer.incarnation} answers at {url}")
+        return answer
 
     async def _send(self) -> None:
         retry = FIRST_RETRY

@@ -18,11 +18,10 @@ from population_operator.core.history import (
     DecisionTaken,
     Happening,
     History,
-    Incident,
-    IncidentKind,
     PhaseEntered,
     SpecChanged,
 )
+from population_operator.core.incidents import Incident, IncidentKind
 from population_operator.model.state import State
 
 FRAME = 0.1

@@ -27,6 +27,11 @@ def registry(controller: Controller) -> kopf.OperatorRegistry:
         settings.watching.connect_timeout = 10
         settings.peering.standalone = True
 
+    @kopf.on.login(registry=handlers)
+    def login(**arguments: Any) -> kopf.ConnectionInfo | None:
+        found = kopf.login_with_service_account(**arguments)
+        return found or kopf.login_with_kubeconfig(**arguments)
+
     @kopf.on.event(GROUP, VERSION, "populationexperiments", registry=handlers)
     async def experiment(namespace: str | None, name: str | None, **_: Any) -> None:
         if namespace and name:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 
@@ -32,6 +33,8 @@ def run(settings: Settings) -> int:
     except InvalidSettingError as error:
         print(f"population operator: {error}", file=sys.stderr)
         return 2
+    if settings.kubeconfig:
+        os.environ["KUBECONFIG"] = settings.kubeconfig  # Where kopf looks.
     return asyncio.run(_run(settings, master))
 
 

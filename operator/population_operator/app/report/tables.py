@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from population_operator.api import Value
 from population_operator.app import words
 from population_operator.app.report.cast import Cast
-from population_operator.core.history import Change, DecisionTaken, History, Incident
+from population_operator.core.history import Change, DecisionTaken, History
+from population_operator.core.incidents import Incident
 from population_operator.core.lineage import standing
 from population_operator.model.decision import DecisionKind
 from population_operator.model.report import merit

@@ -31,7 +31,7 @@ class Container:
     def __init__(self, spec: Object, pod: PodRunner, changed: Callable[[], None]) -> None:
         self.spec = spec
         self.name: str = spec["name"]
-        self.folder = pod.folder / self.name
+        self.folder: Path = pod.folder / self.name
         self.state = ContainerState(self.name, spec["image"], waiting("ContainerCreating"))
         self.up = asyncio.Event()  # started, by the startup probe where there is one
         self.out_of_memory = False

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import signal
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from tests.apiserver.cluster.kubelet.api import Object
 from tests.apiserver.cluster.kubelet.pod import PodRunner
@@ -17,7 +18,8 @@ class Control:
         self._runners = runners
 
     async def serve(self, path: str) -> None:
-        Path(path).unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
         server = await asyncio.start_unix_server(self._connected, path)
         async with server:
             await server.serve_forever()

@@ -54,6 +54,7 @@ class PodRunner:
             self.addresses.host,
             pod["status"].get("startTime") or timestamp(),
         )
+        self._deleting = False
         self._sidecars: list[asyncio.Task[int]] = []
         self._deadline = float("inf")
         self._publisher = Publisher(context.api, self)
@@ -90,7 +91,9 @@ class PodRunner:
         self._finish(1, delete=False)
 
     def fail(self, reason: str, message: str) -> None:
-        """Ends the Pod from here, at once: eviction by node pressure."""
+        """Ends the Pod from here, at once: eviction by node pressure, its deadline."""
+        if self.over or self.ending:
+            return
         self.state.failed_reason, self.state.failed_message = reason, message
         self.context.events(self.pod, reason, message, warning=True)
         self._finish(0, delete=False)
@@ -121,8 +124,11 @@ class PodRunner:
                 for one in self.containers:
                     one.lost()
                 return
+            if lost:
+                self._restarted()
             self._changed()
             await self._mount()
+            self._limit()
             self.state.sandbox = True
             if await self._initialize():
                 self.state.initialized = True
@@ -137,6 +143,19 @@ class PodRunner:
                 sidecar.cancel()
             self._changed()
             self.done.set()
+
+    def _restarted(self) -> None:
+        """The node is up again after a crash: counts as a restart of each container."""
+        known = {one["name"]: one for one in self.pod["status"].get("containerStatuses", ())}
+        for one in self.containers:
+            one.state.restarts = known.get(one.name, {}).get("restartCount", 0) + 1
+
+    def _limit(self) -> None:
+        seconds = self.pod["spec"].get("activeDeadlineSeconds")
+        if seconds is not None:
+            message = "Pod was active on the node longer than the specified deadline"
+            loop = asyncio.get_running_loop()
+            loop.call_later(seconds, self.fail, "DeadlineExceeded", message)
 
     async def _mount(self) -> None:
         for delay in self.delays():
@@ -171,8 +190,6 @@ class PodRunner:
             self._end = asyncio.get_running_loop().create_task(self._finished(delete))
         elif delete:
             self._deleting = True
-
-    _deleting = False
 
     async def _finished(self, delete: bool) -> None:
         await asyncio.gather(*(one.end(lambda: self._deadline) for one in self.all_containers()))

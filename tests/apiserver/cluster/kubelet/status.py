@@ -102,7 +102,8 @@ def phase(state: PodState, policy: str) -> str:
 def compose(state: PodState, pod: Object, now: str) -> Object:
     """The status to send; remembers its conditions in `state`."""
     spec = pod["spec"]
-    policy = spec.get("restartPolicy", "Always")
+    deleted = "deletionTimestamp" in pod["metadata"]
+    policy = "Never" if deleted else spec.get("restartPolicy", "Always")
     found = phase(state, policy)
     generation = pod["metadata"].get("generation", 0)
     conditions = []

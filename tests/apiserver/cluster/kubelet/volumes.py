@@ -127,11 +127,7 @@ class Volumes:
                 files = {source["path"]: await self._token(source)}
             case _:
                 raise MountFailed(f"this node cannot project {', '.join(part)}")
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, data in files.items():
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
+        _write(folder, files)
 
     async def _data(self, kind: str, source: Object) -> dict[str, bytes]:
         plural = {"Secret": "secrets", "ConfigMap": "configmaps"}[kind]
@@ -181,6 +177,14 @@ class Volumes:
             if error.status == 404:
                 return None
             raise MountFailed(str(error)) from error
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
 
 
 def _host_path(path: Path, kind: str) -> Path:
