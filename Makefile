@@ -28,7 +28,7 @@ check: $(READY) ## Lint, type-check, hold the floors, and see that generated fil
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m population_operator.app.crds --check crds
+	$(BIN)/python -m population_operator.app.crds --output crds --check
 
 bench: $(READY) ## Run the benchmarks behind the figures in the README
 	$(BIN)/python -m benchmarks

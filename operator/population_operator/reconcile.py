@@ -52,9 +52,10 @@ class Reconciler:
         """One pass. Returns when (seconds since the epoch) to come back without any news.
 
         Whatever dies between two lines of this function: what was appended is acted on by the next
-        pass, what was not appended never happened.
+        pass, what was not appended never happened. Each entry is acted on as soon as it is durable:
+        workers wait for it.
         """
-        state = self.states.get(key)
+        state, acted = self.states.get(key), None
         if state is None:
             state = await self._reload(key)
         observation = await self.fleet.observe(key, experiment)
@@ -70,14 +71,20 @@ class Reconciler:
                 raise
             state = self.states[key] = fold(state, entry)
             self.unshown.setdefault(key, []).append(entry)
+            await self._act(key, state)
+            acted = state
+        if acted is not state:
+            await self._act(key, state)
+        await self.views.show(key, state, tuple(self.unshown.get(key, ())))
+        self.unshown.pop(key, None)
+        return next_deadline(state, now)
+
+    async def _act(self, key: str, state: State) -> None:
         try:
             await self.fleet.apply(key, desired(state), state)
         except ConflictError:
             self.forget(key)  # The world is ahead of this state: somebody else decides, too.
             raise
-        await self.views.show(key, state, tuple(self.unshown.get(key, ())))
-        self.unshown.pop(key, None)
-        return next_deadline(state, now)
 
     async def _reload(self, key: str) -> State:
         known, state = self.states.get(key), State()

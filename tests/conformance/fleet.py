@@ -150,9 +150,7 @@ class Driver:
 def steps(observation: Observation, worker: str = "w0") -> list[int]:
     """The steps that were reported, in the order in which they were told."""
     return [
-        e.report.step
-        for e in observation.events
-        if isinstance(e, Reported) and e.worker == worker
+        e.report.step for e in observation.events if isinstance(e, Reported) and e.worker == worker
     ]
 
 
@@ -234,9 +232,7 @@ class FleetConformance:
                 a_worker(a_directive(3, until=10)),
                 a_worker(a_directive(4, until=10, member="m1"), name="w1"),
             )
-            await driver.until(
-                "both report", lambda o: steps(o) == steps(o, "w1") == [10], *both
-            )
+            await driver.until("both report", lambda o: steps(o) == steps(o, "w1") == [10], *both)
             await driver.apply(both[1])
             await driver.until_exists({("w1", 1)}, "w0 has to end")
             seen = await driver.observe()
@@ -250,9 +246,7 @@ class FleetConformance:
             driver = Driver(world)
             worker = a_worker(a_directive(3, until=10))
             first = await driver.until("a report", lambda o: steps(o) == [10], worker)
-            again = a_worker(
-                a_directive(8, until=20, incarnation=2, resumes=(3,)), incarnation=2
-            )
+            again = a_worker(a_directive(8, until=20, incarnation=2, resumes=(3,)), incarnation=2)
             seen = await driver.until(
                 "the second", lambda o: present(o) == {("w0", 2)} and 20 in steps(o), again
             )

@@ -82,7 +82,9 @@ class ViewsConformance:
             assert await window.look() == shown(state)
 
     @in_a_loop
-    async def test_showing_the_same_again_changes_nothing(self, window: Window, story: Story) -> None:
+    async def test_showing_the_same_again_changes_nothing(
+        self, window: Window, story: Story
+    ) -> None:
         state, entry = story[-1]
         await window.views.show(KEY, state, (entry,))
         await window.views.show(KEY, state, ())

@@ -25,7 +25,7 @@ def assert_sound(state: State) -> None:
             assert worker.open
             assert state.members[worker.member].worker == worker.name
     for member in state.members.values():
-        assert 0 <= member.step
+        assert member.step >= 0
         assert member.decision.count >= 1
         if member.worker is not None:
             assert state.workers[member.worker].member == member.name

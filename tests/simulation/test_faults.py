@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from population_operator.app.simulate import Simulation
 from population_operator.api import PopulationExperiment
+from population_operator.app.simulate import Simulation
 from population_operator.core.fold import fold
 from population_operator.core.verify import verify
 from population_operator.model.entry import Cause, Decided, Entry, Phase, Reported
