@@ -39,6 +39,7 @@ from population_operator.core.observation import Observation
 from population_operator.model.decision import Directive
 from population_operator.model.entry import Entry, Issued, Reported
 from population_operator.model.state import State
+from population_operator.ports import Clock, Fleet, Views
 from population_operator.reconcile import Reconciler, in_thread
 
 REPORTS, QUICK_REPORTS = 1200, 240
@@ -110,8 +111,8 @@ def watched(times: Times) -> ExitStack:
             times.decide[entry.seq], times.decided[entry.seq] = began, time.monotonic()
         return entry
 
-    def reconciler(*parts: Any) -> Reconciler:
-        return Reconciler(*parts, decide=decide)
+    def reconciler(journal: Journal, fleet: Fleet, views: Views, clock: Clock) -> Reconciler:
+        return Reconciler(journal, fleet, views, clock, decide=decide)
 
     stack = ExitStack()
     stack.enter_context(patch.object(local_fleet, "WorkerLink", Link))

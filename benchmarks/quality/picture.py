@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from benchmarks.harness import mean_and_margin
@@ -26,11 +27,11 @@ def draw(
     `lines` are levels to compare with, by label.
     """
     try:
-        import matplotlib as mpl
-        from matplotlib import pyplot
+        mpl = import_module("matplotlib")
+        mpl.use("agg")
+        pyplot = import_module("matplotlib.pyplot")
     except ImportError:
         return False
-    mpl.use("agg")
     mpl.rcParams.update({"svg.hashsalt": "population-operator", "svg.fonttype": "none"})
     figure, axes = pyplot.subplots(
         1, len(panels), figsize=(4.0 * len(panels), 3.4), sharey=True, squeeze=False

@@ -100,7 +100,7 @@ def test_a_last_line_of_another_version_is_not_taken_for_a_torn_one(path: Path) 
     append(path, plain(1))
     newer = plain(2).model_dump_json()[:-1].encode() + b',"shards":3}\n'
     path.write_bytes(path.read_bytes() + newer)
-    with pytest.raises(JournalUnavailableError, match="line 2 is not an entry .*shards"):
+    with pytest.raises(JournalUnavailableError, match=r"line 2 is not an entry .*shards"):
         read(path)
 
 
