@@ -6,7 +6,12 @@ import sys
 from typing import Any
 
 Object = dict[str, Any]
-SLEEP = "import signal, time; signal.signal(15, lambda *_: exit(0)); time.sleep(600)"
+SLEEP = """
+import signal, time
+signal.signal(signal.SIGTERM, lambda *_: exit(0))
+print("up", flush=True)
+time.sleep(600)
+"""
 SERVE = """
 import functools, http.server, os
 handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory="/data")
@@ -18,10 +23,14 @@ POD_IP = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podI
 
 def python(name: str, program: str = SLEEP, gpus: int = 0, **fields: Any) -> Object:
     """A Pod of one container `main` that runs a Python program; `fields` go into the container."""
-    container = {"name": "main", "image": "python", "command": [sys.executable, "-c", program]}
+    container: Object = {
+        "name": "main",
+        "image": "python",
+        "command": [sys.executable, "-c", program],
+    }
     if gpus:
         container["resources"] = {"limits": {GPU: str(gpus)}}
-    return pod(name, container | fields)
+    return pod(name, container | fields, terminationGracePeriodSeconds=3)
 
 
 def pod(name: str, container: Object, **spec: Any) -> Object:

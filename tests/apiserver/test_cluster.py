@@ -79,14 +79,16 @@ def test_the_scheduler_counts_gpus(namespace: Namespace) -> None:
     namespace.wait_for_pod(stuck[0], "Running")
 
 
-def test_graceful_deletion(namespace: Namespace) -> None:
+def test_graceful_deletion(namespace: Namespace, kubectl: Kubectl) -> None:
     namespace.create("pods", python("polite"))
     stubborn = python("stubborn", "import time; time.sleep(600)")
     stubborn["spec"]["terminationGracePeriodSeconds"] = 2
     namespace.create("pods", stubborn)
     for name in ("polite", "stubborn"):
         namespace.wait_for_pod(name, "Running")
-    time.sleep(0.3)  # Python installs its handler
+    deadline = time.monotonic() + 10
+    while "up" not in kubectl("logs", "polite"):  # its handler is installed
+        assert time.monotonic() < deadline
     began = time.monotonic()
     for name in ("polite", "stubborn"):
         namespace.client.delete(namespace.path("pods", name))
@@ -245,6 +247,31 @@ def test_rbac_holds_for_a_service_account(namespace: Namespace, cluster: Cluster
         limited.get(namespace.path("secrets"))
     (request,) = cluster.audit.since(mark, user=f"{namespace.name}:limited")
     assert (request.verb, request.resource, request.code) == ("list", "secrets", 403)
+
+
+@pytest.mark.parametrize("isolation", ["root", "user", "none"])
+def test_every_kind_of_isolation_shows_the_volumes(
+    namespace: Namespace, cluster: Cluster, tmp_path: Path, isolation: str
+) -> None:
+    """With "none", paths in arguments and variables are rewritten, as nothing can be mounted."""
+    node = cluster.add_node(f"isolated-{isolation}", labels={"isolation": isolation})
+    namespace.shared(tmp_path)
+    manifest = python(
+        "writes",
+        "import os; open(os.environ['ROOT'] + '/word', 'w').write('written')",
+        env=[{"name": "ROOT", "value": "/checkpoints"}],
+        volumeMounts=[{"name": "data", "mountPath": "/checkpoints"}],
+    )
+    manifest["spec"] |= {
+        "nodeSelector": {"isolation": isolation},
+        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "shared"}}],
+    }
+    try:
+        namespace.create("pods", manifest)
+        namespace.wait_for_pod("writes", "Succeeded")
+    finally:
+        cluster.remove_node(node.name)
+    assert (tmp_path / "word").read_text() == "written"
 
 
 def test_a_second_cluster_by_hand_needs_nothing_of_the_first() -> None:

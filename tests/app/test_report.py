@@ -73,6 +73,7 @@ def test_the_policy_allows_exactly_its_scripts(document: Document) -> None:
     digests = [base64.b64encode(hashlib.sha256(p.encode()).digest()).decode() for p in programs]
     assert allowed == [f"sha256-{digest}" for digest in digests]
     assert "plotly.js v" in programs[0]
+    assert 'modeBarButtons: [["toImage", "resetScale2d"]]' in programs[1]  # None that sends.
 
 
 def test_it_says_the_numbers(run: Run, document: Document) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from population_operator.core.history import MOVES, DecisionTaken, History, history
@@ -51,7 +53,7 @@ def test_a_members_lineage_ends_where_it_stands(run: Run, found: History) -> Non
         assert segments[0].from_step == 0
         assert segments[-1].member == member.name
         assert segments[-1].to_step == member.step
-        for before, after in zip(segments, segments[1:], strict=False):
+        for before, after in itertools.pairwise(segments):
             assert before.to_step == after.from_step
 
 
@@ -78,7 +80,7 @@ def test_merging_loses_nothing_but_borders(found: History) -> None:
     joined = merged(segments)
     assert sum(s.to_step - s.from_step for s in joined) == segments[-1].to_step
     assert len(joined) <= len(segments)
-    for before, after in zip(joined, joined[1:], strict=False):
+    for before, after in itertools.pairwise(joined):
         same = before.member == after.member
         assert not same or before.hyperparameters != after.hyperparameters
 
@@ -86,7 +88,7 @@ def test_merging_loses_nothing_but_borders(found: History) -> None:
 def test_the_schedule_has_changes_only(run: Run, found: History) -> None:
     rows = schedule_of(best_lineage(found))
     assert rows[0][0] == 0
-    for (step, values), (later, others) in zip(rows, rows[1:], strict=False):
+    for (step, values), (later, others) in itertools.pairwise(rows):
         assert step < later
         assert values != others
     best = run.state.best

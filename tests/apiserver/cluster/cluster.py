@@ -75,9 +75,11 @@ class Cluster:
             node.clean()
         self._sockets.cleanup()
 
-    def add_node(self, name: str, gpus: int, **labels: str) -> Node:
-        """One more node, started and ready."""
-        node = self._add(name, gpus, labels)
+    def add_node(
+        self, name: str, gpus: int = 0, labels: dict[str, str] | None = None, isolation: str = ""
+    ) -> Node:
+        """One more node, started and ready; at most eight at a time."""
+        node = self._add(name, gpus, labels, isolation)
         node.start()
         return node
 
@@ -143,7 +145,9 @@ class Cluster:
     ) -> None:
         self.stop()
 
-    def _add(self, name: str, gpus: int, labels: dict[str, str] | None = None) -> Node:
+    def _add(
+        self, name: str, gpus: int, labels: dict[str, str] | None = None, isolation: str = ""
+    ) -> Node:
         index = next(self._indices) % 8
         plane = self.control_plane
         capacity = {"cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": "110"}
@@ -163,6 +167,7 @@ class Cluster:
             version=f"v{VERSION}",
             capacity=capacity | ({"nvidia.com/gpu": str(gpus)} if gpus else {}),
             labels=labels or {},
+            isolation=isolation,
         )
         self.nodes[name] = Node(settings, self.client, self.folder)
         return self.nodes[name]

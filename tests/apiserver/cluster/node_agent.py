@@ -93,7 +93,8 @@ async def main() -> None:
     libc.prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what a launcher left behind is reaped here
     known = settings.read(Path(sys.argv[1]))
     async with Api(known.server, known.ca_file, known.token) as api:
-        context = Context(known, api, Recorder(api, known.node), process.isolation())
+        kind = known.isolation or process.isolation()
+        context = Context(known, api, Recorder(api, known.node), kind)
         log.info("%s: isolation %s", known.node, context.isolation)
         agent = Agent(context)
         running = asyncio.ensure_future(agent.run())

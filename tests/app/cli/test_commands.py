@@ -169,7 +169,7 @@ def test_what_is_no_manifest(
         assert line.count(str(path)) == 1
 
 
-# --- commands that read a run ----------------------------------------------------------------------
+# --- commands that read a run ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", ["verify", "status", "report", "schedule", "lineage"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -28,8 +29,14 @@ COLORS = {
     Phase.COMPLETE: "green",
     Phase.FAILED: "red",
 }
-FIXED_WIDTH = 62
+FIXED_WIDTH = 64
 """Columns of the table that are always there, roughly; the rest is for hyperparameters."""
+
+NARROW = 76
+"""On a terminal with fewer columns the bars and the workers are left out."""
+
+OTHER_LINES = 7
+"""Header, titles, what is left out, and space between, apart from rows and events."""
 
 
 def picture(
@@ -48,10 +55,10 @@ def picture(
       now: seconds since the epoch.
       width, height: of the terminal.
     """
-    events = [_event(at, text) for at, text in recent]
-    room = max(height - len(events) - 9, 3)
-    parts: list[RenderableType] = [header(state, now), members(state, history, now, width, room)]
-    return Group(*parts, *([Text()] if events else []), *events)
+    space = max(height - OTHER_LINES, 1)
+    events = [_event(at, text) for at, text in recent[len(recent) - min(len(recent), space // 3) :]]
+    table = members(state, history, now, width, space - len(events))
+    return Group(header(state, now), table, *([Text()] if events else []), *events)
 
 
 def header(state: State, now: float) -> RenderableType:
@@ -64,7 +71,8 @@ def header(state: State, now: float) -> RenderableType:
     )  # fmt: skip
     if state.phase_message and state.phase is not Phase.RUNNING:
         first.append(f"  {words.one_line(state.phase_message)}", style="dim")
-    second = Text()
+    first.no_wrap, first.overflow = True, "ellipsis"
+    second = Text(no_wrap=True, overflow="ellipsis")
     up = "max" if spec.objective.goal is Goal.MAXIMIZE else "min"
     second.append(f"{spec.objective.metric} ({up}) ", style="dim")
     if best := state.best:
@@ -96,17 +104,14 @@ def members(state: State, history: History, now: float, width: int, rows: int) -
     notes = {m.name: note_of(state, m, now) for m in state.members.values()}
     shown = chosen(state, notes, rows)
     parameters = _fitting(state.spec.spec.parameters, width)
+    columns = [c for c in _columns(state, history, notes, parameters) if width >= c.min_width]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for name, justify in (("", "left"), ("member", "left"), ("step", "right"), ("", "left")):
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("score", justify="right", no_wrap=True)
-    for parameter in parameters:
-        table.add_column(parameter.name, justify="right", no_wrap=True)
-    table.add_column("from", no_wrap=True)
-    table.add_column("worker", no_wrap=True)
-    table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
+    for column in columns:
+        right: JustifyMethod = "right" if column.right else "left"
+        # Only the last column gives way where there is too little room: it is words.
+        table.add_column(column.title, justify=right, no_wrap=column is not columns[-1])
     for member in shown:
-        table.add_row(*_row(state, history, member, parameters, notes[member.name]))
+        table.add_row(*(column.cell(member) for column in columns))
     hidden = len(state.members) - len(shown)
     missing = len(state.spec.spec.parameters) - len(parameters)
     footer = [f"{words.plural(hidden, 'more member')}"] if hidden else []
@@ -141,28 +146,52 @@ def _fitting(parameters: tuple[Parameter, ...], width: int) -> list[Parameter]:
     return found
 
 
-def _row(
-    state: State, history: History, member: Member, parameters: list[Parameter], note: Note
-) -> list[RenderableType]:
-    schedule, best, report = state.spec.spec.schedule, state.best, standing(member)
-    is_best = best is not None and best.member == member.name
-    values = member.decision.hyperparameters
-    done = min(member.step, schedule.max_steps)
-    bar = ProgressBar(total=schedule.max_steps, completed=done, width=8)
-    name = Text(member.name, style="bold" if is_best else "")
-    if member.baseline:
-        name.append(" =", style="dim")
-    return [
-        Text(BEST if is_best else " ", style="magenta"),
-        name,
-        Text(str(member.step)),
-        bar,
-        Text(words.number(report.score if report else None), style="magenta" if is_best else ""),
-        *(Text(words.setting(values.get(p.name)), style="cyan") for p in parameters),
-        Text(_came_from(history.moves.get(member.name)), style="dim"),
-        Text(member.worker or "", style="dim"),
-        Text(note.text, style="yellow" if note.trouble else "dim"),
-    ]
+class Column(NamedTuple):
+    """A column of the table of members, on a terminal with at least so many columns."""
+
+    title: str
+    cell: Callable[[Member], RenderableType]
+    right: bool = False
+    min_width: int = 0
+
+
+def _columns(
+    state: State, history: History, notes: Mapping[str, Note], parameters: Iterable[Parameter]
+) -> Iterator[Column]:
+    max_steps, best = state.spec.spec.schedule.max_steps, state.best
+    winner = best.member if best else None
+
+    def name(member: Member) -> Text:
+        text = Text(member.name, style="bold" if member.name == winner else "")
+        return text.append(" =", style="dim") if member.baseline else text
+
+    def bar(member: Member) -> ProgressBar:
+        return ProgressBar(total=max_steps, completed=min(member.step, max_steps), width=8)
+
+    def score(member: Member) -> Text:
+        report = standing(member)
+        shown = words.number(report.score if report else None)
+        return Text(shown, style="magenta" if member.name == winner else "")
+
+    def note(member: Member) -> Text:
+        said = notes[member.name]
+        style = "yellow" if said.trouble else "dim"
+        return Text(said.text, style=style, no_wrap=True, overflow="ellipsis")
+
+    yield Column("", lambda m: Text(BEST if m.name == winner else " ", style="magenta"))
+    yield Column("member", name)
+    yield Column("step", lambda m: Text(str(m.step)), right=True)
+    yield Column("", bar, min_width=NARROW)
+    yield Column("score", score, right=True)
+    for parameter in parameters:
+        yield Column(parameter.name, _setting(parameter.name), right=True)
+    yield Column("from", lambda m: Text(_came_from(history.moves.get(m.name)), style="dim"))
+    yield Column("worker", lambda m: Text(m.worker or "", style="dim"), min_width=NARROW)
+    yield Column("", note)
+
+
+def _setting(name: str) -> Callable[[Member], Text]:
+    return lambda m: Text(words.setting(m.decision.hyperparameters.get(name)), style="cyan")
 
 
 def _came_from(move: DecisionTaken | None) -> str:

@@ -24,6 +24,7 @@ class Settings:
     version: str = "v0"
     capacity: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    isolation: str = ""  # "root", "user", "none"; empty: the best that works here
     lease_seconds: float = 1.0
     back_off: float = 1.0  # of a crashing container; doubles up to 32 times this. A kubelet's: 10 s
     retry: float = 1.0  # the first wait for a missing Secret, claim or image; doubles to 8 times

@@ -45,13 +45,15 @@
     };
   };
 
+  /* Two buttons only: some of plotly's own would send the chart to a server. */
   const config = {
     displaylogo: false,
     displayModeBar: true,
-    toImageButtonOptions: { scale: 3 },
+    modeBarButtons: [["toImage", "resetScale2d"]],
+    plotlyServerURL: "",
     responsive: true,
     showTips: false,
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "pan2d", "zoom2d"],
+    toImageButtonOptions: { scale: 3 },
   };
 
   const emphasised = (trace, css) => {
