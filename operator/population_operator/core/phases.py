@@ -50,7 +50,7 @@ def end(state: State) -> tuple[Follows, ...]:
             state,
             Phase.COMPLETE,
             "MaxStepsReached",
-            f"all {len(state.members)} members reached step {spec.schedule.max_steps}",
+            f"{_everybody(len(state.members))} reached step {spec.schedule.max_steps}",
         )
     limit = spec.schedule.max_duration
     if limit is not None and state.active >= limit.total_seconds():
@@ -77,6 +77,10 @@ def clean_up(state: State) -> tuple[Follows, ...]:
     if left and not over and any(w.open for w in state.workers.values()):
         return ()
     return (CleanedUp(remaining=len(left)), *_close(state, "cleaned up"))
+
+
+def _everybody(count: int) -> str:
+    return "the one member" if count == 1 else f"all {count} members"
 
 
 def _janitor(state: State) -> str | None:

@@ -8,10 +8,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
+# The kernel ties a child's life to the thread that made it: this one lives as long as we do.
+_SPAWNER = ThreadPoolExecutor(1, "spawner")
 
 
 class ServerFailed(Exception):
@@ -24,10 +27,7 @@ def die_with_parent() -> None:
 
 
 class Server:
-    """One server. `start` after `kill` or `stop` runs the same command on the same files.
-
-    The kernel ties the child to the *thread* that starts it: call `start` from one that lives.
-    """
+    """One server. `start` after `kill` or `stop` runs the same command on the same files."""
 
     def __init__(
         self,
@@ -54,6 +54,9 @@ class Server:
     def start(self) -> None:
         if self.running:
             return
+        self._child = _SPAWNER.submit(self._spawn).result()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         parent = os.getpid()
 
         def prepare() -> None:
@@ -62,7 +65,7 @@ class Server:
                 os._exit(1)
 
         with self.log.open("ab") as log:
-            self._child = subprocess.Popen(
+            return subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

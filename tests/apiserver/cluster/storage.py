@@ -1,8 +1,8 @@
 """Shared folders: a ReadWriteMany volume on a folder of this machine, and a class that makes some.
 
 `shared` is what NFS or Lustre is in a real cluster: several Pods on several nodes, one folder. The
-class `standard` (the default) provisions a folder under /tmp per claim, as minikube's does; it
-grants ReadWriteOnce only, as the server's own host-path provisioner has it.
+class `standard` (the default) provisions a folder under /tmp/hostpath_pv for each claim of any
+access mode, by the controller manager's own provisioner, and removes it with the claim.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ from population_operator.model.state import Member
 
 MAX_DECISIONS = 600
 MAX_INCIDENTS = 300
+LEAST = "-Infinity"
+"""What sorts before every number, in the spelling of the page's script."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def _score(member: Member) -> Cell:
 
 
 def _number(value: float | None) -> Cell:
-    key = value if value is not None and math.isfinite(value) else -math.inf
+    key = value if value is not None and math.isfinite(value) else LEAST
     return Cell(words.number(value, 5), key)
 
 
@@ -120,7 +122,7 @@ def _setting(values: Mapping[str, Value], name: str) -> Cell:
     value = values.get(name)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Cell(words.setting(value, 4), value)
-    return Cell(words.setting(value), words.setting(value))
+    return Cell(words.setting(value), LEAST if value is None else words.setting(value))
 
 
 def decision_rows(cast: Cast) -> tuple[tuple[DecisionRow, ...], str]:

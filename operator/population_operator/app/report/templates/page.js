@@ -90,9 +90,10 @@
   const recolor = () => figures.filter((f) => byId(f.id).classList.contains("js-plotly-plot")).forEach(draw);
 
   if (figures.length) {
-    begin();
     const choice = byId("follow");
     choice.disabled = false;
+    followed = choice.value; // A page that is loaded again may remember it.
+    begin();
     choice.addEventListener("change", () => { followed = choice.value; recolor(); });
   }
   dark.addEventListener("change", recolor);

@@ -1,0 +1,140 @@
+"""Operators, workers, nodes and the API server die: nothing is lost, nothing is decided twice."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+
+from tests.apiserver.cluster import Cluster
+from tests.apiserver.conftest import Namespace
+from tests.apiserver.experiments.conftest import StartOperator
+from tests.apiserver.experiments.experiment import Experiment, triangle
+from tests.apiserver.experiments.operator_process import OperatorProcess, until
+
+SEED, KILLS = 11, 20
+
+
+def test_twenty_kills_of_the_operator_change_no_decision(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    undisturbed = Experiment.create(namespace, triangle().set("metadata.name", "undisturbed"))
+    undisturbed.wait("Complete")
+    wanted = undisturbed.decisions()
+    undisturbed.delete()
+    until(lambda: not undisturbed.entries(), "it is gone with its journal")
+
+    rng, kills, number = random.Random(SEED), 0, 0
+    slowest = 0.0
+    while kills < KILLS:
+        number += 1
+        builder = triangle().set("metadata.name", f"run-{number}").steps(20, 200)
+        experiment = Experiment.create(namespace, builder)
+        while kills < KILLS and not experiment.condition("Complete").get("status") == "True":
+            before = len(experiment.entries())
+            until(
+                lambda e=experiment, b=before: len(e.entries()) > b or e.state().phase.ended,
+                "the operator decides",
+                15,
+            )
+            time.sleep(rng.uniform(0, 0.4))
+            if experiment.state().phase.ended:
+                break
+            operator.kill()
+            kills += 1
+            killed = time.monotonic()
+            before = len(experiment.entries())
+            operator.start()
+            until(
+                lambda e=experiment, b=before: len(e.entries()) > b or e.state().phase.ended,
+                f"back and deciding after kill {kills} (seed {SEED})",
+                10,
+            )
+            slowest = max(slowest, time.monotonic() - killed)
+        experiment.wait("Complete")
+        experiment.check()
+        assert experiment.decisions() == wanted
+        names = [pod["metadata"]["name"] for pod in experiment.pods()]
+        assert len(names) == len(set(names))
+        experiment.delete()
+        until(lambda e=experiment: not e.entries(), "it is gone")
+    print(f"{kills} kills, at most {slowest:.1f} s until the next entry")
+
+
+def test_lost_pods_are_not_charged(
+    namespace: Namespace, operator: OperatorProcess, cluster: Cluster
+) -> None:
+    """Deleted, evicted and killed: the member goes on from its last checkpoint."""
+    experiment = Experiment.create(namespace, triangle().steps(20, 600))
+    until(lambda: len(experiment.entries()) > 8, "it trains")
+    first = experiment.running()[0]["metadata"]["name"]
+    namespace.client.delete(namespace.path("pods", first), grace=0)
+    until(lambda: len(experiment.running()) == 2, "another one runs")
+    second = experiment.running()[0]["metadata"]["name"]
+    cluster.node_of(namespace.name, second).evict(second)
+    experiment.wait("Complete", 120)
+    experiment.check()
+    gone = [e for entry in experiment.entries() for e in entry.observed if e.kind == "gone"]
+    assert len(gone) >= 2
+    assert not any(e.cause.charged for e in gone)
+    failed = [
+        e for entry in experiment.entries() for e in entry.decided if e.kind == "member_failed"
+    ]
+    assert not failed
+    assert {m.step for m in experiment.state().members.values()} == {600}
+
+
+def test_a_container_that_is_killed_is_charged_and_goes_on(
+    namespace: Namespace, operator: OperatorProcess, cluster: Cluster
+) -> None:
+    experiment = Experiment.create(namespace, triangle().steps(20, 400))
+    until(lambda: len(experiment.entries()) > 8, "it trains")
+    pod = experiment.running()[0]["metadata"]["name"]
+    cluster.node_of(namespace.name, pod).out_of_memory(pod)
+    experiment.wait("Complete", 120)
+    experiment.check()
+    causes = {
+        str(e.cause) for entry in experiment.entries() for e in entry.observed if e.kind == "gone"
+    }
+    assert "OutOfMemory" in causes
+
+
+def test_the_api_server_is_away_while_workers_train(
+    namespace: Namespace, operator: OperatorProcess, cluster: Cluster
+) -> None:
+    """Workers finish what they may and wait; a Pod that goes meanwhile is noticed afterwards."""
+    experiment = Experiment.create(namespace, triangle().steps(20, 400))
+    until(lambda: len(experiment.entries()) > 8, "it trains")
+    pod = experiment.running()[0]["metadata"]["name"]
+    node = cluster.node_of(namespace.name, pod)
+    cluster.control_plane.stop_apiserver()
+    try:
+        node.signal(pod)
+        time.sleep(10)  # The outage itself: nothing is waited for.
+    finally:
+        cluster.control_plane.start_apiserver()
+    if operator.process is not None and operator.process.poll() is not None:
+        operator.start()  # The kubelet's part: it lost its lease and ended.
+    experiment.wait("Complete", 120)
+    experiment.check()
+    assert {m.step for m in experiment.state().members.values()} == {400}
+
+
+def test_a_second_replica_takes_over_and_a_paused_one_does_no_harm(
+    namespace: Namespace, start_operator: StartOperator
+) -> None:
+    first = start_operator("operator-0")
+    until(lambda: "holds the lease" in first.text(), "the first one holds the lease")
+    second = start_operator("operator-1")
+    experiment = Experiment.create(namespace, triangle().steps(20, 1000))
+    until(lambda: len(experiment.entries()) > 8, "it trains")
+    assert "holds the lease" not in second.text()
+    first.signal(signal.SIGSTOP)
+    until(lambda: "holds the lease" in second.text(), "the second one takes over", 15)
+    before = len(experiment.entries())
+    until(lambda: len(experiment.entries()) > before, "and decides", 15)
+    first.signal(signal.SIGCONT)
+    assert first.process is not None
+    assert first.process.wait(15) == 1, "it notices that it lost the lease, and ends"
+    experiment.wait("Complete", 120)
+    experiment.check()

@@ -1,0 +1,87 @@
+"""What keeps workers from running: a condition with the cause, cleared when it heals."""
+
+from __future__ import annotations
+
+import copy
+
+from tests.apiserver.conftest import Namespace
+from tests.apiserver.experiments.experiment import PROGRAMS, Experiment, template, triangle
+from tests.apiserver.experiments.operator_process import OperatorProcess, until
+from tests.builders import ExperimentBuilder
+
+
+def with_container(builder: ExperimentBuilder, **changes: object) -> ExperimentBuilder:
+    found = copy.deepcopy(builder.manifest["spec"]["worker"]["template"])
+    found["spec"]["containers"][0] |= changes
+    return builder.set("spec.worker", {"template": found})
+
+
+def test_fewer_gpus_than_asked_for(namespace: Namespace, operator: OperatorProcess) -> None:
+    """Six Pods want a GPU, four are there: training goes on with those, and ends."""
+    experiment = Experiment.create(namespace, triangle(6, 6).steps(20, 400))
+    found = experiment.wait("Ready", 40, reason="Unschedulable", status="False")
+    message = next(c for c in found["status"]["conditions"] if c["type"] == "Ready")["message"]
+    assert "Insufficient nvidia.com/gpu" in message
+    experiment.wait("Complete", 150)
+    experiment.check()
+
+
+def test_an_image_that_cannot_be_pulled(namespace: Namespace, operator: OperatorProcess) -> None:
+    builder = with_container(triangle(2, 1), image="no-such-image:1")
+    experiment = Experiment.create(namespace, builder)
+    experiment.wait("Ready", 40, reason="ImagePull", status="False")
+
+
+def test_a_claim_that_is_not_there(namespace: Namespace, operator: OperatorProcess) -> None:
+    """It is told, and cleared when the claim appears."""
+    builder = triangle(2, 1).steps(20, 60).set("spec.storage", {"claimName": "other"})
+    experiment = Experiment.create(namespace, builder)
+    found = experiment.wait("Ready", 40, reason="ClaimMissing", status="False")
+    assert "other" in str(found["status"]["conditions"])
+    namespace.shared(namespace.cluster.folder / f"{namespace.name}-other", "other")
+    experiment.wait("Complete", 90)
+
+
+def test_a_quota_that_is_used_up(namespace: Namespace, operator: OperatorProcess) -> None:
+    quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    namespace.create("resourcequotas", quota)
+    until(
+        lambda: namespace.client.get(namespace.path("resourcequotas", "none")).get("status"),
+        "the quota holds",
+    )
+    experiment = Experiment.create(namespace, triangle(2, 1).steps(20, 60))
+    experiment.wait("Ready", 40, reason="QuotaExceeded", status="False")
+    namespace.client.delete(namespace.path("resourcequotas", "none"))
+    experiment.wait("Complete", 90)
+
+
+def test_a_gated_pod_is_queued(namespace: Namespace, operator: OperatorProcess) -> None:
+    builder = triangle(2, 1).steps(20, 60)
+    found = copy.deepcopy(builder.manifest["spec"]["worker"]["template"])
+    found["spec"]["schedulingGates"] = [{"name": "kueue.x-k8s.io/admission"}]
+    found["metadata"] = {"labels": {"kueue.x-k8s.io/queue-name": "gpus"}}
+    experiment = Experiment.create(namespace, builder.set("spec.worker", {"template": found}))
+    experiment.wait("Ready", 40, reason="Queued", status="False")
+    pod = experiment.pods()[0]
+    assert pod["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "gpus"
+    gates = [{"op": "remove", "path": "/spec/schedulingGates"}]
+    namespace.client.patch(namespace.path("pods", pod["metadata"]["name"]), gates, "json")
+    experiment.wait("Complete", 90)
+
+
+def test_a_program_with_nothing_but_metrics(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    """It is scraped, and each of its directives is a new Pod."""
+    builder = (
+        triangle(2, 2)
+        .steps(20, 40)
+        .set("spec.objective", {"metric": "loss", "goal": "minimize"})
+        .set("spec.worker", {"template": template(PROGRAMS / "exporter.py")})
+    )
+    experiment = Experiment.create(namespace, builder)
+    experiment.wait("Complete", 120)
+    experiment.check()
+    state = experiment.state()
+    assert {m.step for m in state.members.values()} == {40}
+    assert all(w.incarnation >= 2 for w in state.workers.values())
