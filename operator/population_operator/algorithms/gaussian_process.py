@@ -135,7 +135,8 @@ def _squared(a: Array, b: Array) -> Array:
     """Squared Euclidean distances, a x b; never below zero."""
     squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None, :]
     squares -= 2.0 * (a @ b.T)
-    return np.maximum(squares, 0.0, out=squares)
+    np.maximum(squares, 0.0, out=squares)
+    return squares
 
 
 def factor(matrix: Array, scale: float) -> Array:
@@ -147,7 +148,8 @@ def factor(matrix: Array, scale: float) -> Array:
     jitter = 0.0
     while True:
         try:
-            return np.linalg.cholesky(matrix + jitter * np.eye(len(matrix)) if jitter else matrix)
+            shifted = matrix + jitter * np.eye(len(matrix)) if jitter else matrix
+            return np.asarray(np.linalg.cholesky(shifted), dtype=np.float64)
         except np.linalg.LinAlgError:
             jitter = max(10.0 * jitter, JITTER * scale)
 
@@ -222,7 +224,7 @@ class Posterior:
     def _left(self, seen: Array) -> Array:
         """The prior variance less what the rows explain of it; a last bit never makes it 0."""
         left = self.kernel.signal**2 - np.einsum("nq,nq->q", seen, seen)
-        return np.maximum(left, 1e-12 * self.kernel.signal**2)
+        return np.asarray(np.maximum(left, 1e-12 * self.kernel.signal**2), dtype=np.float64)
 
     def _slope(self, queries: Inputs, factors: Array) -> Array:
         """sum_n factors_qn (x_nd - x_qd) / l_d^2, q x D."""

@@ -15,6 +15,7 @@ everything as noise. theta are logarithms, each with a normal prior:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,10 +129,18 @@ def fit(inputs: Inputs, targets: Array, prior: Prior) -> Kernel:
     return Kernel.of(np.round(found / ROUNDING) * ROUNDING)
 
 
-def maximise(objective, start, scale):  # type: ignore
-    """BFGS with backtracking, within a box; `scale` is the first guess of the inverse curvature."""
-    point, (value, slope) = start, objective(start)
-    inverse = np.diag(scale)
+Objective = Callable[[Array], tuple[float, Array]]
+"""The value and the gradient at a point."""
+
+
+def maximise(objective: Objective, start: Array, scale: Array) -> tuple[Array, float]:
+    """BFGS with backtracking, within a box; `scale` is the first guess of the inverse curvature.
+
+    Returns the best point and its value.
+    """
+    point = start
+    value, slope = objective(start)
+    inverse: Array = np.diag(scale)
     for _ in range(ITERATIONS):
         direction = inverse @ slope
         if float(direction @ slope) <= 0.0:

@@ -69,7 +69,8 @@ def best(
     leading = moved[np.argsort(-values, kind="stable")[:STARTS]]
     refined = _refined(posterior, start, leading, free, root)
     there = snap(np.round(np.concatenate((refined, leading)) / GRID) * GRID)
-    return there[int(np.argmax(_bound(posterior, start, there, root)))]
+    best: Array = there[int(np.argmax(_bound(posterior, start, there, root)))]
+    return best
 
 
 def _at(start: Inputs, coordinates: Array) -> Inputs:

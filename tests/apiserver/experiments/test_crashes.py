@@ -30,7 +30,7 @@ def test_twenty_kills_of_the_operator_change_no_decision(
         number += 1
         builder = triangle().set("metadata.name", f"run-{number}").steps(20, 200)
         experiment = Experiment.create(namespace, builder)
-        while kills < KILLS and not experiment.condition("Complete").get("status") == "True":
+        while kills < KILLS and experiment.condition("Complete").get("status") != "True":
             before = len(experiment.entries())
             until(
                 lambda e=experiment, b=before: len(e.entries()) > b or e.state().phase.ended,
