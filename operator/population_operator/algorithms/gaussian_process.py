@@ -133,7 +133,7 @@ def covariance_at(kernel: Kernel, a: Inputs, b: Inputs, known: Distances) -> tup
 
 def _squared(a: Array, b: Array) -> Array:
     """Squared Euclidean distances, a x b; never below zero."""
-    squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None, :]
+    squares: Array = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None, :]
     squares -= 2.0 * (a @ b.T)
     np.maximum(squares, 0.0, out=squares)
     return squares

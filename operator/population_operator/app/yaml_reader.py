@@ -54,6 +54,8 @@ def read_yaml(text: str) -> list[Any]:
         return [value for value in map(_Builder().document, nodes) if value is not None]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if error.context_mark and mark and mark.line >= len(text.splitlines()):
+            mark = error.context_mark  # what was never closed, not the end of the file
         where = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         reason = ", ".join(part for part in (error.context, error.problem) if part)
         raise YamlError(_advice(reason, text, where[0]), *where) from None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from population_operator.core.failure import training_since
 from population_operator.core.phases import CLEAN_UP_SECONDS
+from population_operator.core.turns import pending_until
 from population_operator.model.entry import Phase
 from population_operator.model.state import State
 
@@ -30,6 +31,8 @@ def _deadlines(state: State) -> Iterator[float]:
         yield state.time + max(schedule.max_duration.total_seconds() - state.active, 0.001)
     for worker in state.workers.values():
         yield worker.not_before
+        if (limit := pending_until(state, worker)) is not None:
+            yield limit
     for member in state.members.values():
         yield member.not_before
         since = training_since(state, member)

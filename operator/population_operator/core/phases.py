@@ -84,6 +84,8 @@ def _everybody(count: int) -> str:
 
 
 def _janitor(state: State) -> str | None:
+    if not state.reports:
+        return None  # Nothing was trained, and nobody is known to listen.
     able = [w for w in state.workers.values() if w.open and w.started and w.directive]
     # One that waits hears of it at once; one in the middle of an interval too, but works on.
     idle = [w for w in able if w.member is None or state.members[w.member].reported]

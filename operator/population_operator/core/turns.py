@@ -11,6 +11,9 @@ from population_operator.core.failure import exhausted
 from population_operator.model.entry import Follows, Issued, Phase, WorkerClosed, WorkerOpened
 from population_operator.model.state import Member, State, Worker, worker_name
 
+PATIENCE = 10.0
+"""Seconds that a member waits for a worker to start while another one has nothing to do."""
+
 
 def turns(state: State) -> tuple[Follows, ...]:
     """Put waiting members on idle workers; open and close slots so that there are enough."""
@@ -33,11 +36,31 @@ def turns(state: State) -> tuple[Follows, ...]:
     for worker in _openable(state, min(-surplus, len(waiting) - len(idle)), closed):
         idle.append(worker)
         events.append(WorkerOpened(worker=worker.name, incarnation=worker.incarnation))
+    pairs = pair(idle, waiting)
+    taken = {worker.name for worker, _ in pairs}
+    free = [worker for worker in idle if worker.started and worker.name not in taken]
+    pairs += zip(free, _held_up(state, training), strict=False)
     events.extend(
         Issued(worker=worker.name, incarnation=worker.incarnation, member=member.name)
-        for worker, member in pair(idle, waiting)
+        for worker, member in pairs
     )
     return tuple(events)
+
+
+def pending_until(state: State, worker: Worker) -> float | None:
+    """When a member stops waiting for the worker to start, if there is another that is idle."""
+    waits = worker.open and not worker.started and worker.member is not None
+    return worker.opened_at + PATIENCE if waits else None
+
+
+def _held_up(state: State, training: list[Member]) -> list[Member]:
+    """Members on workers that do not start: fewer GPUs were granted than asked for."""
+    late = []
+    for member in training:
+        limit = pending_until(state, state.workers[member.worker]) if member.worker else None
+        if limit is not None and state.time >= limit:
+            late.append(member)
+    return late
 
 
 def pair(idle: list[Worker], waiting: list[Member]) -> list[tuple[Worker, Member]]:

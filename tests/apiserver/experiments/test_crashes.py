@@ -71,7 +71,7 @@ def test_lost_pods_are_not_charged(
     namespace.client.delete(namespace.path("pods", first), grace=0)
     until(lambda: len(experiment.running()) == 2, "another one runs")
     second = experiment.running()[0]["metadata"]["name"]
-    cluster.node_of(namespace.name, second).evict(second)
+    cluster.node_of(namespace.name, second).evict(f"{namespace.name}/{second}")
     experiment.wait("Complete", 120)
     experiment.check()
     gone = [e for entry in experiment.entries() for e in entry.observed if e.kind == "gone"]
@@ -90,7 +90,7 @@ def test_a_container_that_is_killed_is_charged_and_goes_on(
     experiment = Experiment.create(namespace, triangle().steps(20, 400))
     until(lambda: len(experiment.entries()) > 8, "it trains")
     pod = experiment.running()[0]["metadata"]["name"]
-    cluster.node_of(namespace.name, pod).out_of_memory(pod)
+    cluster.node_of(namespace.name, pod).out_of_memory(f"{namespace.name}/{pod}")
     experiment.wait("Complete", 120)
     experiment.check()
     causes = {
@@ -109,7 +109,7 @@ def test_the_api_server_is_away_while_workers_train(
     node = cluster.node_of(namespace.name, pod)
     cluster.control_plane.stop_apiserver()
     try:
-        node.signal(pod)
+        node.signal(f"{namespace.name}/{pod}")
         time.sleep(10)  # The outage itself: nothing is waited for.
     finally:
         cluster.control_plane.start_apiserver()

@@ -135,6 +135,8 @@ def _issued(draft: Draft, event: Issued) -> None:
     if draft.workers[event.worker].member not in (None, event.member):
         draft.release(event.worker)
     member = draft.members[event.member]
+    if member.worker not in (None, event.worker):
+        draft.release(str(member.worker))
     seq = draft.state.seq
     directive = issue(draft.state.spec, member, seq, event.incarnation)
     copies = directive.restore is not None and directive.restore.member != member.name
