@@ -21,30 +21,43 @@ def turns(state: State) -> tuple[Follows, ...]:
         return ()
     training = [m for m in state.population if not finished(m, state.spec.spec.schedule)]
     waiting = [m for m in training if _runnable(state, m)]
-    cold = [w for w in _by_name(state) if w.open and not w.warm and _idle(state, w)]
-    idle = [w for w in _by_name(state) if w.open and w.warm and _idle(state, w)]
+    resting = [w for w in _by_name(state) if w.open and _idle(state, w)]
+    cold = [w for w in resting if not w.warm]
+    idle = sorted((w for w in resting if w.warm), key=lambda w: not w.started)
     wanted = min(state.spec.spec.population.workers, len(training))
-    events: list[Follows] = [_closed(w, "takes no directive") for w in cold]
-
     surplus = sum(w.open for w in state.workers.values()) - len(cold) - wanted
-    for worker in reversed(idle):
-        if surplus > 0:
-            idle.remove(worker)
-            surplus -= 1
-            events.append(_closed(worker, "not needed"))
+
     closed = frozenset(w.name for w in cold)
-    for worker in _openable(state, min(-surplus, len(waiting) - len(idle)), closed):
-        idle.append(worker)
-        events.append(WorkerOpened(worker=worker.name, incarnation=worker.incarnation))
-    pairs = pair(idle, waiting)
+    opened = _openable(state, min(-surplus, len(waiting) - len(idle)), closed)
+    pairs = pair([*idle, *opened], waiting)
     taken = {worker.name for worker, _ in pairs}
-    free = [worker for worker in idle if worker.started and worker.name not in taken]
-    pairs += zip(free, _held_up(state, training), strict=False)
-    events.extend(
-        Issued(worker=worker.name, incarnation=worker.incarnation, member=member.name)
-        for worker, member in pairs
+    free = [worker for worker in idle if worker.name not in taken]
+    moves = list(zip((w for w in free if w.started), _held_up(state, training), strict=False))
+    return (
+        *(_closed(w, "takes no directive") for w in cold),
+        *(WorkerOpened(worker=w.name, incarnation=w.incarnation) for w in opened),
+        *(
+            Issued(worker=worker.name, incarnation=worker.incarnation, member=member.name)
+            for worker, member in [*pairs, *moves]
+        ),
+        *(_closed(w, "not needed") for w in _surplus(state, surplus, free, moves)),
     )
-    return tuple(events)
+
+
+def _surplus(
+    state: State, count: int, free: list[Worker], moves: list[tuple[Worker, Member]]
+) -> list[Worker]:
+    """Up to `count` workers to close: those that have not started first.
+
+    One that has started stays as long as a member waits for one that has not.
+    """
+    left = [state.workers[member.worker] for _, member in moves if member.worker]
+    busy = {worker.name for worker, _ in moves}
+    pending = [
+        w for w in state.workers.values() if pending_until(state, w) is not None and w not in left
+    ]
+    idle = [w for w in reversed(free) if w.name not in busy and (not w.started or not pending)]
+    return [*left, *idle][: max(count, 0)]
 
 
 def pending_until(state: State, worker: Worker) -> float | None:
