@@ -20,6 +20,7 @@ from tests.apiserver.cluster import Client, Cluster, Image, binaries, storage
 from tests.apiserver.cluster.client import Object
 
 NODES, GPUS = 2, 2
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     assert found is not None, "pytest_collection_finish builds them"
     folder = tmp_path_factory.mktemp("cluster")
     with Cluster(found, folder, nodes=NODES, gpus=GPUS) as cluster:
-        cluster.images["python"] = Image((sys.executable,))
+        # Wherever the checkout lies: a Pod mounts a volume of its own over /tmp.
+        cluster.images["python"] = Image((sys.executable,), visible=(str(CHECKOUT), sys.prefix))
         cluster.images["host"] = Image()
         yield cluster
 
