@@ -92,7 +92,8 @@ def _grid_point(domain: FloatDomain | IntegerDomain, cell: int) -> float:
     """`min + cell * step` without the last bits' drift: 0.1 + 2 * 0.1 is 0.3 here."""
     exact = domain.min + cell * (domain.step or 1)
     short = float(f"{exact:.12g}")
-    return min(short if abs(short - exact) <= 4 * math.ulp(exact) else exact, domain.max)
+    point = short if abs(short - exact) <= 4 * math.ulp(exact) else exact
+    return min(max(point, domain.min), domain.max)
 
 
 def to_unit(domain: FloatDomain | IntegerDomain, value: float) -> float:

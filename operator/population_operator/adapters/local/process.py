@@ -65,11 +65,18 @@ def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None
 def explain(returncode: int, log: Path) -> str:
     """How it ended, and the last thing it said: one line."""
     if returncode < 0:
-        how = f"killed by {signal.Signals(-returncode).name}"
+        how = f"killed by {_signal_name(-returncode)}"
     else:
         how = f"ended with exit code {returncode}"
     said = last_line(log)
     return f"{how}; it said: {said}; see {log}" if said else f"{how}; see {log}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # Real-time signals have numbers only.
+        return f"signal {number}"
 
 
 def last_line(log: Path) -> str:
