@@ -198,8 +198,9 @@ class SimulatedFleet:
             return
         self.loads += 1
         if moves or ref.member == directive.member:
-            process.weights = self.checkpoints[ref][0]
+            process.weights, process.holds = self.checkpoints[ref][0], ref
             return
+        process.holds = None
         own = [r for r in self.checkpoints if r.member == directive.member]
         process.weights = self.checkpoints[max(own, key=lambda r: (r.directive, r.step))][0]
 
