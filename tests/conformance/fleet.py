@@ -413,6 +413,28 @@ class FleetConformance:
             assert steps(seen) == [], "the directive itself is the same: nothing is trained again"
 
     @in_a_loop
+    async def test_what_is_offered_again_is_not_taken_for_what_is_in_memory(
+        self, worlds: Worlds
+    ) -> None:
+        """A worker holds m0 at 10, offers m1's report again, and is then told to go on with m0."""
+        async with worlds(the_experiment()) as world:
+            driver = Driver(world)
+            first = a_worker(a_directive(3, until=20, member="m1"))
+            name = uid(await driver.until("m1 reports", lambda o: steps(o) == [20], first))
+            second = a_worker(a_directive(4, until=10), uid=name)
+            await driver.until("m0 reports", lambda o: steps(o) == [20, 10], second)
+            again = a_worker(a_directive(5, until=20, member="m1", resumes=(3,)), uid=name)
+            await driver.until("m1's is offered again", lambda o: steps(o) == [20, 10, 20], again)
+            restore = CheckpointRef(member="m0", directive=4, step=10)
+            last = a_worker(
+                a_directive(6, until=30, kind=DirectiveKind.RESUME, restore=restore), uid=name
+            )
+            seen = await driver.until("m0 goes on", lambda o: len(steps(o)) == 4, last)
+            report = seen.events[-1]
+            assert isinstance(report, Reported)
+            assert report.report.score == 30, "it went on from m0's 10, not from m1's 20"
+
+    @in_a_loop
     async def test_another_operator_finds_what_is_there(self, worlds: Worlds) -> None:
         async with worlds(the_experiment()) as world:
             driver = Driver(world)

@@ -1,0 +1,5 @@
+"""A worker that never says anything."""
+
+import time
+
+time.sleep(600)
