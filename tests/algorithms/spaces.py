@@ -79,5 +79,9 @@ def belongs(parameter: Parameter, value: Value) -> bool:
             kind = float if isinstance(domain, FloatDomain) else int
             if type(value) is not kind or not domain.min <= value <= domain.max:
                 return False
-            places = (value - domain.min) / domain.step if domain.step else 0.0
-            return math.isclose(places, round(places), abs_tol=1e-6)
+            if not domain.step:
+                return True
+            # A float next to a large bound cannot say a small step's multiple more exactly.
+            last_bits = 4 * math.ulp(float(value)) / domain.step
+            places = (value - domain.min) / domain.step
+            return abs(places - round(places)) <= 1e-6 + last_bits

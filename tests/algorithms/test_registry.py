@@ -19,7 +19,7 @@ from tests.builders import an_experiment
 def test_each_block_of_the_manifest_has_its_algorithm() -> None:
     assert isinstance(algorithm_of(an_experiment().build()), PopulationBasedTraining)
     assert isinstance(algorithm_of(an_experiment().random_search().build()), RandomSearch)
-    assert set(ALGORITHMS) == set(Algorithm.model_fields)
+    assert set(ALGORITHMS) == {info.alias for info in Algorithm.model_fields.values()}
 
 
 def test_an_unknown_name_says_what_to_write_instead() -> None:

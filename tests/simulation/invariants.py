@@ -15,8 +15,9 @@ def assert_sound(state: State) -> None:
     if state.experiment is None:
         return
     spec = state.spec.spec
-    assert len(state.members) <= spec.population.size
-    if state.phase is not Phase.PENDING and state.started_at:
+    bounded = not spec.algorithm.trials
+    assert len(state.members) <= (spec.population.size or len(state.members))
+    if bounded and state.phase is not Phase.PENDING and state.started_at:
         assert len(state.members) == spec.population.size, "the population shrank"
     opened = [w for w in state.workers.values() if w.open]
     assert len(opened) <= spec.population.workers

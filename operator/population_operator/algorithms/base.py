@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from population_operator.api import PopulationExperiment
 from population_operator.model.decision import Decision
@@ -41,3 +41,35 @@ class Algorithm(Protocol):
           `count` is the member's last count + 1 (1 for a new member).
         """
         ...
+
+
+@runtime_checkable
+class Bandit(Algorithm, Protocol):
+    """An algorithm whose members are trials: each keeps its hyperparameters, and ends by itself.
+
+    Its decisions say on which `rung` of which `bracket` the trial is, and `until` which step it
+    trains. `decide` differs from that of other algorithms:
+
+    - `ready` are all trials that wait at the end of a rung. It may answer only some of them: a
+      PROMOTE goes on to a larger budget, a STOP ends the trial; the others wait on, without a
+      worker.
+    - `free` counts the workers that have nothing to do. A trial that goes on takes one of them, so
+      there are at most `free` new trials less those. Names are never used again: the next trial's
+      index is the number of trials so far.
+    """
+
+    def demand(self, experiment: PopulationExperiment, state: State) -> int:
+        """An upper bound of the trials that will train at once from now on; 0: it is over.
+
+        Never grows while an experiment runs, unless its manifest does: workers beyond it are
+        released.
+        """
+        ...
+
+
+class MissingLibrary(RuntimeError):
+    """An algorithm needs a library that is not installed."""
+
+    def __init__(self, algorithm: str, library: str, extra: str) -> None:
+        install = f"pip install 'population-operator[{extra}]'"
+        super().__init__(f"spec.algorithm.{algorithm}: needs {library}: {install}")

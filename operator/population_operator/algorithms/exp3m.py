@@ -7,14 +7,17 @@ arms, B plays in an interval, T intervals in all:
     gamma = sqrt(C ln(C / B) / ((e - 1) B T / 10)), at most 1; 0.2 where B >= C
     omega = 1 / (10 T)
     q_c   = B ((1 - gamma) w_c / sum w + gamma / C)            the plays of c to be expected
-    g_c   = the sum of its plays' rewards / q_c                the estimate of its reward
+    g_c   = the mean of its plays' rewards / min(1, q_c)       the estimate of its reward, or 0
     w_c  <- w_c exp(B gamma g_c / C) + e omega / C sum w       (no growth where q_c was capped)
 
 Where B < C no arm is played twice, so q_c is capped at 1 by capping the weights (`_capped`).
 
-The weights are no part of the fold: they follow from its transitions, which a restart has. They
-see what the window sees, an arm's plays by every member, whether it was drawn for this interval or
-kept; the estimate is unbiased for the former only (the paper's code does the same).
+Where B >= C an arm may be played by several members: it counts once, by their mean.
+
+The weights are no part of the fold: they follow from its transitions, which a restart has, as far
+back as the window goes. They see every member's play, whether it was drawn for this interval or
+kept from the one before. The estimate is unbiased for the former; the mean (and not, as in the
+paper's code, the sum over q_c) keeps an arm from being taken for worse because many keep to it.
 """
 
 from __future__ import annotations
@@ -59,10 +62,11 @@ def weights(rounds: Iterable[tuple[list[int], list[float]]], arms: int, total: i
         plays = len(chosen)
         gamma = exploration(arms, plays, total)
         expected, capped = expectations(current, plays, gamma)
-        gains = np.zeros(arms)
-        for arm, reward in zip(chosen, rewards, strict=True):
-            if arm >= 0:
-                gains[arm] += reward / expected[arm]
+        of_arm = [
+            [r for c, r in zip(chosen, rewards, strict=True) if c == arm] for arm in range(arms)
+        ]
+        means = np.array([sum(found) / len(found) if found else 0.0 for found in of_arm])
+        gains = means / np.minimum(expected, 1.0)
         growth = np.where(capped, 1.0, np.exp(np.minimum(plays * gamma * gains / arms, 50.0)))
         current = current * growth + math.e * omega / arms * current.sum()
         current /= current.sum()

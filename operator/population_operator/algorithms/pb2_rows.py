@@ -26,14 +26,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from population_operator.algorithms.gaussian_process import Array, Inputs
-from population_operator.api import CategoricalDomain, Goal, Parameter, Value
+from population_operator.api import CategoricalDomain, Goal, Parameter, Scale, Value
 from population_operator.model.report import merit
 from population_operator.model.space import (
     Hyperparameters,
     Space,
     categories,
     from_unit,
-    to_unit,
     typed,
 )
 from population_operator.model.state import Transition
@@ -56,10 +55,6 @@ class Layout:
         chosen = tuple(p for p in space if _is_categorical(p, parents))
         return cls(tuple(p for p in space if p not in chosen), chosen)
 
-    def coordinates(self, values: Hyperparameters) -> list[float]:
-        """Unit coordinates of the numeric parameters (D - 1)."""
-        return [unit(p, values[p.name]) if p.name in values else INACTIVE for p in self.numeric]
-
     def categories(self, values: Hyperparameters) -> list[int]:
         """Indices of the categories (C); -1 where the parameter is not active."""
         return [_place(p, values[p.name]) if p.name in values else -1 for p in self.categorical]
@@ -67,12 +62,13 @@ class Layout:
     def inputs(self, points: Iterable[Point], scores: ScoreScale) -> Inputs:
         """Points as the kernel takes them: n x D, n x C, n."""
         known = tuple(points)
-        coordinates = [[*self.coordinates(p.hyperparameters), scores.unit(p.score)] for p in known]
-        chosen = [self.categories(p.hyperparameters) for p in known]
+        columns = [units(p, [k.hyperparameters.get(p.name) for k in known]) for p in self.numeric]
+        columns.append(np.array([scores.unit(k.score) for k in known], dtype=float))
+        chosen = [self.categories(k.hyperparameters) for k in known] if self.categorical else []
         return Inputs(
-            np.array(coordinates, dtype=float).reshape(len(known), len(self.numeric) + 1),
+            np.stack(columns, axis=1),
             np.array(chosen, dtype=np.int64).reshape(len(known), len(self.categorical)),
-            np.array([p.interval for p in known], dtype=float),
+            np.array([k.interval for k in known], dtype=float),
         )
 
 
@@ -114,18 +110,22 @@ class TargetScale:
 
     @classmethod
     def of(cls, changes: Array) -> TargetScale:
-        if not len(changes):
+        """The scale of n changes; where most are the same, of their standard deviation."""
+        largest = float(np.abs(changes).max(initial=0.0))
+        if not largest:
             return cls(0.0, 1.0)
-        low, centre, high = np.quantile(changes, (0.1, 0.5, 0.9)).tolist()
+        scaled = changes / largest  # In this unit no square overflows.
+        low, centre, high = np.quantile(scaled, (0.1, 0.5, 0.9)).tolist()
         spread = (high - low) / 2.563
-        if spread <= 1e-9 * float(np.abs(changes).max()):
-            spread = float(np.std(changes))
-        if spread <= 1e-9 * float(np.abs(changes).max()):
+        if spread <= 1e-15 * max(-low, high):
+            spread = float(np.std(scaled))
+        if spread <= 1e-15:
             spread = 1.0
-        return cls(centre, spread)
+        return cls(centre * largest, spread * largest)
 
     def targets(self, changes: Array) -> Array:
-        return np.clip((changes - self.centre) / self.spread, -CLIP, CLIP)
+        """Standardised changes, within [-CLIP, CLIP] (n)."""
+        return np.clip(changes / self.spread - self.centre / self.spread, -CLIP, CLIP)
 
 
 @dataclass(frozen=True)
@@ -195,12 +195,29 @@ def _place(parameter: Parameter, value: Value) -> int:
     return known.index(value) if value in known else -1
 
 
-def unit(parameter: Parameter, value: Value) -> float:
-    """The coordinate in [0, 1] of a number, or of an ordered category by its place."""
+def units(parameter: Parameter, values: Sequence[Value | None]) -> Array:
+    """Coordinates in [0, 1] of numbers, or of ordered categories by their places (n).
+
+    None, where the parameter is not active, stands in the middle. For numbers this is `to_unit`
+    for a whole column at once.
+    """
     domain = parameter.domain
     if isinstance(domain, CategoricalDomain):
-        return _place(parameter, typed(parameter, value)) / max(len(domain.values) - 1, 1)
-    return to_unit(domain, float(value))
+        last = max(len(domain.values) - 1, 1)
+        places = [None if v is None else _place(parameter, typed(parameter, v)) for v in values]
+        return np.array([INACTIVE if place is None else place / last for place in places])
+    numbers = np.array([math.nan if value is None else value for value in values], dtype=float)
+    low, high = float(domain.min), float(domain.max)
+    if domain.scale is Scale.LOG:
+        low, high, numbers = math.log(low), math.log(high), np.log(numbers)
+    if high <= low:
+        return np.zeros(len(numbers))
+    return np.where(np.isnan(numbers), INACTIVE, (numbers - low) / (high - low))
+
+
+def unit(parameter: Parameter, value: Value) -> float:
+    """The coordinate of one value."""
+    return float(units(parameter, [value])[0])
 
 
 def value_at(parameter: Parameter, coordinate: float) -> Value:

@@ -29,7 +29,7 @@ def start(
     whose size is raised later grows by exactly the members that it would have started with.
     """
     used = {member.index for member in state.members.values()}
-    unused = (index for index in range(experiment.spec.population.size) if index not in used)
+    unused = (index for index in range(experiment.spec.population.members) if index not in used)
     return tuple(_start(experiment, index, key) for index in islice(unused, max(free, 0)))
 
 

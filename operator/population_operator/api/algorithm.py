@@ -11,6 +11,17 @@ from pydantic import Field
 from population_operator.api.base import ApiModel, Cel, not_only_one, only_one, rule
 from population_operator.api.problems import Problem
 from population_operator.api.scalars import REAL, WHOLE
+from population_operator.api.trials import (
+    TRIALS,
+    Asha,
+    Bayesian,
+    Bohb,
+    Fabolas,
+    Grid,
+    Hyperband,
+    SuccessiveHalving,
+    Tpe,
+)
 
 
 class Truncation(ApiModel):
@@ -139,7 +150,20 @@ class Random(ApiModel):
     """Random search: each member keeps the hyperparameters that it drew."""
 
 
-ALGORITHMS = {"pbt": "pbt", "pb2": "pb2", "random": "random"}
+ALGORITHMS = {
+    "pbt": "pbt",
+    "pb2": "pb2",
+    "random": "random",
+    "grid": "grid",
+    "successive_halving": "successiveHalving",
+    "hyperband": "hyperband",
+    "asha": "asha",
+    "bohb": "bohb",
+    "fabolas": "fabolas",
+    "bayesian": "bayesian",
+    "tpe": "tpe",
+}
+"""Fields of `Algorithm`, and how a manifest and the registry call them."""
 
 
 class Algorithm(ApiModel):
@@ -151,11 +175,32 @@ class Algorithm(ApiModel):
     """Population based bandits."""
     random: Random | None = None
     """Random search."""
+    grid: Grid | None = None
+    """Grid search."""
+    successive_halving: SuccessiveHalving | None = None
+    """Successive halving: one bracket."""
+    hyperband: Hyperband | None = None
+    """Hyperband: all brackets."""
+    asha: Asha | None = None
+    """Asynchronous successive halving."""
+    bohb: Bohb | None = None
+    """Hyperband with a density model."""
+    fabolas: Fabolas | None = None
+    """Bayesian optimisation over configurations and budgets."""
+    bayesian: Bayesian | None = None
+    """Bayesian optimisation with a Gaussian process."""
+    tpe: Tpe | None = None
+    """Tree-structured Parzen estimator."""
 
     @property
     def name(self) -> str:
-        """The name of the block that is given, as the registry knows it."""
-        return next(name for name in ALGORITHMS if getattr(self, name) is not None)
+        """The name of the block that is given, as a manifest and the registry know it."""
+        return next(ALGORITHMS[name] for name in ALGORITHMS if getattr(self, name) is not None)
+
+    @property
+    def trials(self) -> bool:
+        """Whether members are trials: each keeps its hyperparameters, and ends by itself."""
+        return any(getattr(self, name) is not None for name in TRIALS)
 
     @rule(only_one(ALGORITHMS.values(), "algorithm"))
     def _one_algorithm(self) -> Iterator[Problem]:

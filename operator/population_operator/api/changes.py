@@ -29,12 +29,16 @@ def refused_changes(
     problems += [
         Problem(f"spec.{path}", f"was {_at(old, path)}: it may only grow, got {_at(new, path)}")
         for path in GROWING
-        if _at(new, path) < _at(old, path)
+        if not _grown(_at(old, path), _at(new, path))
     ]
     if before.metadata.name != after.metadata.name:
         text = f"the folder holds a run of {before.metadata.name!r}: use another folder"
         problems.append(Problem("metadata.name", text))
     return tuple(problems)
+
+
+def _grown(old: int | None, new: int | None) -> bool:
+    return old is new if old is None or new is None else new >= old
 
 
 def _at(spec: Any, path: str) -> Any:

@@ -34,6 +34,7 @@ from population_operator.api.space import (
     typed_initial,
 )
 from population_operator.api.transitions import TRANSITIONS
+from population_operator.api.trial_rules import TRIALS_CEL, trials_problems
 from population_operator.api.values import Entry
 
 __all__ = [
@@ -113,14 +114,15 @@ class ExperimentSpec(ApiModel):
 
     @rule(
         Cel(
-            "!has(self.initial) || self.initial.size() <= self.population.size",
+            "!has(self.initial) || !has(self.population.size) || "
+            "self.initial.size() <= self.population.size",
             "has more entries than population.size: raise the size, or drop some",
             "initial",
         )
     )
     def _room(self) -> Iterator[Problem]:
         count, size = len(self.initial), self.population.size
-        if count > size:
+        if size and count > size:
             message = f"has {count} entries for a population of {size}"
             yield Problem("initial", f"{message}: raise population.size, or drop some")
 
@@ -130,16 +132,21 @@ class ExperimentSpec(ApiModel):
 
     @rule(
         Cel(
-            "self.population.size >= 2 || !(has(self.algorithm.pbt) || has(self.algorithm.pb2))",
+            "!has(self.population.size) || self.population.size >= 2 || "
+            "!(has(self.algorithm.pbt) || has(self.algorithm.pb2))",
             "pbt and pb2 need at least 2 members: raise it, or use `algorithm: {random: {}}`",
             "population.size",
         )
     )
     def _others(self) -> Iterator[Problem]:
         size, algorithm = self.population.size, self.algorithm
-        if size < 2 and (algorithm.pbt is not None or algorithm.pb2 is not None):
+        if size and size < 2 and (algorithm.pbt is not None or algorithm.pb2 is not None):
             message = f"{algorithm.name} needs at least 2 members, got {size}"
             yield Problem("population.size", f"{message}: or use `algorithm: {{random: {{}}}}`")
+
+    @rule(*TRIALS_CEL)
+    def _trials(self) -> Iterator[Problem]:
+        yield from trials_problems(self)
 
 
 SERVER_METADATA = frozenset(

@@ -43,6 +43,10 @@ class MemberStatus(ApiModel):
     worker: Text = ""
     """The worker that trains it, where it is on one."""
     baseline: bool = False
+    bracket: Count | None = None
+    """Of a trial: the bracket that it is in."""
+    rung: Count | None = None
+    """Of a trial: the rung of the bracket that it is on, or was."""
     decisions: Count = 0
     restarts: Count = 0
     directive: Annotated[int, Field(ge=0), WHOLE] | None = None

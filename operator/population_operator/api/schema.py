@@ -92,6 +92,8 @@ KINDS = (
             Column("Step", ".status.step", "integer"),
             Column("Score", ".status.score"),
             Column("Parent", ".status.parent"),
+            Column("Bracket", ".status.bracket", "integer"),
+            Column("Rung", ".status.rung", "integer"),
             Column("Worker", ".status.worker", wide=True),
             Column("Hyperparameters", ".status.hyperparameters", wide=True),
             AGE,

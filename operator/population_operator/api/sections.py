@@ -59,8 +59,8 @@ class Population(ApiModel):
     `baselines` are compared and copied like the others, but never changed: does tuning pay?
     """
 
-    size: Annotated[int, Field(ge=1, le=MAX_SIZE, examples=["8"]), WHOLE]
-    """How many members."""
+    size: Annotated[int, Field(ge=1, le=MAX_SIZE, examples=["8"]), WHOLE] | None = None
+    """How many members: at most so many trials, where the algorithm's brackets say how many."""
     parallelism: Annotated[int, Field(ge=1, le=MAX_SIZE), WHOLE] | None = None
     """How many workers; one for each member without it."""
     seed: Annotated[int, Field(ge=0, le=LIMIT), WHOLE] | None = None
@@ -71,29 +71,34 @@ class Population(ApiModel):
     @property
     def workers(self) -> int:
         """Workers at once: `parallelism`, or one for each member."""
-        return self.parallelism or self.size
+        return self.parallelism or self.size or 1
+
+    @property
+    def members(self) -> int:
+        """How many members there are where every one is there from the start."""
+        return self.size or 0
 
     @rule(
         Cel(
-            "!has(self.parallelism) || self.parallelism <= self.size",
+            "!has(self.parallelism) || !has(self.size) || self.parallelism <= self.size",
             "must be at most size: each member trains on one worker",
             "parallelism",
         )
     )
     def _workers(self) -> Iterator[Problem]:
-        if self.parallelism and self.parallelism > self.size:
+        if self.parallelism and self.size and self.parallelism > self.size:
             message = f"must be at most size ({self.size}), got {self.parallelism}"
             yield Problem("parallelism", f"{message}: each member trains on one worker")
 
     @rule(
         Cel(
-            "!has(self.baselines) || self.baselines < self.size",
+            "!has(self.baselines) || !has(self.size) || self.baselines < self.size",
             "must be below size: at least one member must be free to change",
             "baselines",
         )
     )
     def _free(self) -> Iterator[Problem]:
-        if self.baselines >= self.size:
+        if self.size and self.baselines >= self.size:
             message = f"must be below size ({self.size}), got {self.baselines}"
             yield Problem("baselines", f"{message}: at least one member must be free to change")
 

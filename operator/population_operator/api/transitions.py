@@ -68,7 +68,8 @@ TRANSITIONS = (
     *(_unchanged(path) for path in FIXED),
     _SAME_ORDER,
     Cel(
-        "self.population.size >= oldSelf.population.size",
+        "has(self.population.size) == has(oldSelf.population.size) && "
+        "(!has(self.population.size) || self.population.size >= oldSelf.population.size)",
         "population.size may only grow",
         "population.size",
     ),

@@ -13,7 +13,7 @@ from population_operator.api import Goal, Value
 from population_operator.app.files import replace_file
 from population_operator.core.history import DecisionTaken, History
 from population_operator.core.lineage import best_lineage, schedule_of, standing
-from population_operator.model.decision import DecisionKind
+from population_operator.model.decision import Decision, DecisionKind
 from population_operator.model.entry import Phase
 from population_operator.model.numbers import Number
 from population_operator.model.report import CheckpointRef, Report
@@ -43,13 +43,40 @@ class BestResult(_Part):
     metrics: dict[str, Number]
 
 
+class RungScore(_Part):
+    """What a trial came to at the end of a rung."""
+
+    rung: int
+    step: int
+    score: Number
+
+
+class TrialResult(_Part):
+    """The bracket that a trial is in, and its results, from the lowest rung up."""
+
+    bracket: int
+    rungs: tuple[RungScore, ...]
+
+
+class RungResult(_Part):
+    """Where a decision about a trial takes it; `until` is null where it trains to the end."""
+
+    bracket: int
+    rung: int
+    until: int | None
+
+
 class MemberResult(_Part):
-    """Where a member stands: `score` is that of the weights that it has, null before any report."""
+    """Where a member stands: `score` is that of the weights that it has, null before any report.
+
+    `trial` is there only where the algorithm's members are trials.
+    """
 
     name: str
     step: int
     score: Number | None
     hyperparameters: dict[str, Value]
+    trial: TrialResult | None = Field(default=None, exclude_if=lambda trial: trial is None)
 
 
 class Source(_Part):
@@ -69,6 +96,7 @@ class DecisionResult(_Part):
     at_step: int
     hyperparameters: dict[str, Value]
     reason: str
+    trial: RungResult | None = Field(default=None, exclude_if=lambda trial: trial is None)
 
 
 class ScheduleResult(_Part):
@@ -161,6 +189,14 @@ def _member(member: Member) -> MemberResult:
         step=member.step,
         score=report.score if report else None,
         hyperparameters=member.decision.hyperparameters,
+        trial=_trial(member) if member.trial else None,
+    )
+
+
+def _trial(member: Member) -> TrialResult:
+    return TrialResult(
+        bracket=member.decision.bracket or 0,
+        rungs=tuple(RungScore(rung=r.rung, step=r.step, score=r.score) for r in member.rungs),
     )
 
 
@@ -185,7 +221,15 @@ def _decision(taken: DecisionTaken) -> DecisionResult:
         at_step=decision.at_step,
         hyperparameters=decision.hyperparameters,
         reason=decision.reason,
+        trial=_rung(decision),
     )
+
+
+def _rung(decision: Decision) -> RungResult | None:
+    if decision.rung is None:
+        return None
+    bracket, rung = decision.bracket or 0, decision.rung
+    return RungResult(bracket=bracket, rung=rung, until=decision.until)
 
 
 def _source(ref: CheckpointRef | None) -> Source | None:

@@ -115,6 +115,11 @@ def _decision(taken: DecisionTaken) -> str:
             return f"{member} starts: {settings(decision.hyperparameters)}"
         case DecisionKind.CONTINUE:
             return f"{member} continues at step {decision.at_step}{after}"
+        case DecisionKind.STOP:
+            return f"{member} ends at step {decision.at_step}, on rung {decision.rung}"
+        case DecisionKind.PROMOTE:
+            over = "" if source else ", from zero"
+            return f"{member} is promoted to rung {decision.rung}: to step {decision.until}{over}"
     if source is None:
         return f"{member} starts over{after}"
     if taken.donor is None:

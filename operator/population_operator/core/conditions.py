@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from population_operator.core.directives import finished
+from population_operator.core.trials import wanted_workers
 from population_operator.model.entry import Phase
 from population_operator.model.state import State
 
@@ -48,8 +48,7 @@ def _workers(state: State, problems: Sequence[Problem]) -> Condition:
         return Condition("Ready", True, "Ended", "no worker is needed any more")
     if state.phase is Phase.SUSPENDED:
         return Condition("Ready", False, "Suspended", "no worker runs while suspended")
-    training = [m for m in state.members.values() if not finished(m, state.spec.spec.schedule)]
-    wanted = min(state.spec.spec.population.workers, len(training))
+    wanted = wanted_workers(state)
     running = sum(w.open and w.started for w in state.workers.values())
     share = f"{running} of {wanted} workers run"
     if running >= wanted and not problems:
@@ -77,4 +76,7 @@ def _progressing(state: State) -> Condition:
     if failing:
         causes = "; ".join(f"{m.name} failed {m.failures} times: {m.last_failure}" for m in failing)
         return Condition("Progressing", True, "MembersRestart", causes[:4000])
+    if any(m.trial and m.latest and not m.latest.checkpoint for m in state.members.values()):
+        why = "workers save nothing: a trial that is promoted starts again from zero"
+        return Condition("Progressing", True, "TrialsRestart", why)
     return Condition("Progressing", True, "MembersTrain", "")

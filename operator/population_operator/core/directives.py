@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from population_operator.api import PopulationExperiment
 from population_operator.api.experiment import Schedule
-from population_operator.model.decision import Directive, DirectiveKind
+from population_operator.model.decision import DecisionKind, Directive, DirectiveKind
 from population_operator.model.key import Key
 from population_operator.model.state import Member, next_boundary
 
 
 def due(member: Member, schedule: Schedule) -> int:
-    """The step at which the member's interval ends: the first boundary after its source."""
+    """The step at which the member's training ends: its decision's `until`, or the first boundary
+    after its source."""
+    if member.decision.until is not None:
+        return member.decision.until
     source = member.decision.source
     return next_boundary(source.step if source else 0, schedule.interval, schedule.max_steps)
 
 
 def finished(member: Member, schedule: Schedule) -> bool:
-    """Whether the member has trained as far as the experiment goes."""
-    return member.step >= schedule.max_steps
+    """Whether the member has trained as far as the experiment goes, or as its trial does."""
+    return member.stopped or member.step >= schedule.max_steps
 
 
 def issue(
@@ -34,6 +37,8 @@ def issue(
     if source is not None:
         own = source.member == member.name
         kind = DirectiveKind.RESUME if own else DirectiveKind.EXPLOIT
+        if own and decision.kind is DecisionKind.PROMOTE:
+            kind = DirectiveKind.PROMOTE
     return Directive(
         id=seq,
         incarnation=incarnation,

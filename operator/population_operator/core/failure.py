@@ -93,6 +93,8 @@ def replacements(state: State) -> tuple[Follows, ...]:
         return ()
     training = [m for m in state.population if not finished(m, state.spec.spec.schedule)]
     hopeless = [m for m in training if exhausted(state, m)]
+    if any(m.trial for m in hopeless):
+        return _give_up(state, hopeless)
     if hopeless and _nobody_left(state, training, hopeless):
         worst = max(hopeless, key=lambda m: (m.failures, -m.index))
         why = f"{worst.name} failed {worst.failures} times in a row; {worst.last_failure}"
@@ -103,6 +105,32 @@ def replacements(state: State) -> tuple[Follows, ...]:
         if donor is not None and member.worker is None and member.not_before <= state.time:
             events.append(_clone(state, member, donor, DecisionKind.REPLACE, member.last_failure))
     return tuple(events)
+
+
+def _give_up(state: State, hopeless: list[Member]) -> tuple[Follows, ...]:
+    """End trials that failed too often; fail where this happens to one after the other."""
+    spec = state.spec.spec
+    worst = max(hopeless, key=lambda m: (m.failures, -m.index))
+    why = f"{worst.name} failed {worst.failures} times in a row; {worst.last_failure}"
+    limit = 2 * spec.population.workers + 8 if state.reports else max(3, spec.population.workers)
+    if state.given_up + len(hopeless) >= min(limit, spec.population.size or limit):
+        return phases.ended(state, Phase.FAILED, "WorkersFail", why)
+    return tuple(_ended(member) for member in hopeless)
+
+
+def _ended(member: Member) -> Decided:
+    why = f"failed {member.failures} times in a row, so the trial ends: {member.last_failure}"
+    return Decided(
+        decision=member.decision.model_copy(
+            update={
+                "count": member.decision.count + 1,
+                "kind": DecisionKind.STOP,
+                "source": member.position,
+                "at_step": member.step,
+                "reason": why,
+            }
+        )
+    )
 
 
 def failovers(state: State, observed: Iterable[Observed]) -> tuple[Follows, ...]:
@@ -161,7 +189,7 @@ def _charge(state: State, member: Member, cause: Cause, detail: str) -> MemberFa
 
 
 def _failover(state: State, member: Member, why: str) -> Follows:
-    donor = healthiest(state, member)
+    donor = healthiest(state, member) if not member.trial else None
     own = member.kept
     if donor is not None and member.decision.source is not None:
         return _clone(state, member, donor, DecisionKind.FAILOVER, why)
@@ -175,6 +203,9 @@ def _failover(state: State, member: Member, why: str) -> Follows:
             hyperparameters=values,
             source=own.ref if own is not None and usable else None,
             at_step=member.step,
+            until=member.decision.until,
+            bracket=member.decision.bracket,
+            rung=member.decision.rung,
             reason=f"{why}; " + ("its own last good one" if usable else "it starts again"),
         )
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from population_operator.core import retention
-from population_operator.core.directives import finished
+from population_operator.core.trials import bandit_of, demand
 from population_operator.model.entry import CleanedUp, Follows, Phase, PhaseChanged, WorkerClosed
 from population_operator.model.report import merit
 from population_operator.model.state import State
@@ -41,17 +41,11 @@ def end(state: State) -> tuple[Follows, ...]:
             "TargetReached",
             f"{best.member} reached {name} {best.score:.6g} at step {best.step}",
         )
-    everybody = len(state.members) >= spec.population.size
-    if everybody and all(finished(m, spec.schedule) for m in state.members.values()):
+    if everybody_finished(state):
         if best is None:
             why = f"no member ever reported a finite {name}: lower the learning rate, or check data"
             return ended(state, Phase.FAILED, "NoFiniteScore", why)
-        return ended(
-            state,
-            Phase.COMPLETE,
-            "MaxStepsReached",
-            f"{_everybody(len(state.members))} reached step {spec.schedule.max_steps}",
-        )
+        return ended(state, Phase.COMPLETE, *_finished(state))
     limit = spec.schedule.max_duration
     if limit is not None and state.active >= limit.total_seconds():
         if best is None:
@@ -60,6 +54,22 @@ def end(state: State) -> tuple[Follows, ...]:
         why = f"maxDuration ({limit}) is over"
         return ended(state, Phase.COMPLETE, "MaxDurationReached", why)
     return ()
+
+
+def everybody_finished(state: State) -> bool:
+    """Whether nothing is left to train. A bandit says so itself."""
+    spec = state.spec.spec
+    if bandit_of(state) is None and len(state.members) < spec.population.members:
+        return False
+    return demand(state) == 0
+
+
+def _finished(state: State) -> tuple[str, str]:
+    last, count = state.spec.spec.schedule.max_steps, len(state.members)
+    if bandit_of(state) is None:
+        return "MaxStepsReached", f"{_everybody(count)} reached step {last}"
+    full = sum(m.step >= last for m in state.members.values())
+    return "TrialsEnded", f"all {count} trials have ended, {full} of them at step {last}"
 
 
 def ended(state: State, phase: Phase, reason: str, message: str) -> tuple[Follows, ...]:

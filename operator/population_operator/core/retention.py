@@ -1,8 +1,9 @@
 """Which checkpoints stay, and which a worker is told to delete.
 
 Kept are: the checkpoint that each member stands at (the source of its decision, until a report
-under that decision is accepted); its newest good one; and the best ever. What
-is deleted can never be asked for again: every later source is one of those kept now, or newer.
+under that decision is accepted); its newest good one; and the best ever. A trial that has ended
+keeps nothing, one that waits at a rung only the checkpoint that it stands at. What is deleted can
+never be asked for again: every later source is one of those kept now, or newer.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ def retained(state: State) -> frozenset[CheckpointRef]:
     keep: set[CheckpointRef] = set()
     schedule = state.spec.spec.schedule
     for member in state.members.values():
-        if member.kept is not None:
+        if member.trial and finished(member, schedule):
+            continue
+        if member.kept is not None and not (member.trial and member.reported):
             keep.add(member.kept.ref)
         training = not state.phase.ended and not finished(member, schedule)
         if member.position is not None and (training or member.kept is None):

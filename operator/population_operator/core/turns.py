@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from population_operator.core.directives import finished
 from population_operator.core.failure import exhausted
+from population_operator.core.trials import wanted_workers
 from population_operator.model.entry import Follows, Issued, Phase, WorkerClosed, WorkerOpened
 from population_operator.model.state import Member, State, Worker, worker_name
 
@@ -20,11 +21,11 @@ def turns(state: State) -> tuple[Follows, ...]:
     if state.phase is not Phase.RUNNING:
         return ()
     training = [m for m in state.population if not finished(m, state.spec.spec.schedule)]
-    waiting = [m for m in training if _runnable(state, m)]
+    waiting = [m for m in training if runnable(state, m)]
     resting = [w for w in _by_name(state) if w.open and _idle(state, w)]
     cold = [w for w in resting if not w.warm]
     idle = sorted((w for w in resting if w.warm), key=lambda w: not w.started)
-    wanted = min(state.spec.spec.population.workers, len(training))
+    wanted = wanted_workers(state)
     surplus = sum(w.open for w in state.workers.values()) - len(cold) - wanted
 
     closed = frozenset(w.name for w in cold)
@@ -32,7 +33,7 @@ def turns(state: State) -> tuple[Follows, ...]:
     pairs = pair([*idle, *opened], waiting)
     taken = {worker.name for worker, _ in pairs}
     free = [worker for worker in idle if worker.name not in taken]
-    moves = list(zip((w for w in free if w.started), _held_up(state, training), strict=False))
+    moves = list(zip((w for w in free if w.started), held_up(state, training), strict=False))
     return (
         *(_closed(w, "takes no directive") for w in cold),
         *(WorkerOpened(worker=w.name, incarnation=w.incarnation) for w in opened),
@@ -66,7 +67,7 @@ def pending_until(state: State, worker: Worker) -> float | None:
     return worker.opened_at + PATIENCE if waits else None
 
 
-def _held_up(state: State, training: list[Member]) -> list[Member]:
+def held_up(state: State, training: list[Member]) -> list[Member]:
     """Members on workers that do not start: fewer GPUs were granted than asked for."""
     late = []
     for member in training:
@@ -79,8 +80,9 @@ def _held_up(state: State, training: list[Member]) -> list[Member]:
 def pair(idle: list[Worker], waiting: list[Member]) -> list[tuple[Worker, Member]]:
     """Members to workers: the least trained first, and each where its state is in memory.
 
-    Who comes first is decided by training done, so that nobody starves; among equals, a member
-    that an idle worker holds goes first, as it costs no load.
+    Who comes first is decided by training done, so that nobody starves; a trial's turn, by how
+    long it has waited. Among equals, a member that an idle worker holds goes first, as it costs no
+    load.
     """
     holder = {w.holds: w for w in idle if w.holds is not None}
 
@@ -90,9 +92,11 @@ def pair(idle: list[Worker], waiting: list[Member]) -> list[tuple[Worker, Member
             return None
         return holder.get(source)
 
-    first = sorted(waiting, key=lambda m: (m.step, held_by(m) is None, m.waiting_since, m.index))[
-        : len(idle)
-    ]
+    def urgency(member: Member) -> tuple[float, bool, float, int]:
+        first = member.waiting_since if member.trial else member.step
+        return first, held_by(member) is None, member.waiting_since, member.index
+
+    first = sorted(waiting, key=urgency)[: len(idle)]
     places = {worker.name: m for m in first if (worker := held_by(m)) is not None}
     placed = {member.name for member in places.values()}
     rest = iter([member for member in first if member.name not in placed])
@@ -100,7 +104,8 @@ def pair(idle: list[Worker], waiting: list[Member]) -> list[tuple[Worker, Member
     return [(worker, member) for worker, member in pairs if member is not None]
 
 
-def _runnable(state: State, member: Member) -> bool:
+def runnable(state: State, member: Member) -> bool:
+    """Whether the member, which has not finished, may be put on a worker now."""
     return (
         member.worker is None
         and not member.reported

@@ -18,6 +18,10 @@ class DecisionKind(StrEnum):
     """A member that failed too often continues as a clone of a healthy one."""
     FAILOVER = "failover"
     """The checkpoint that was to be restored turned out bad: another one takes its place."""
+    PROMOTE = "promote"
+    """A trial goes on from its own checkpoint to a new rung, with a larger budget."""
+    STOP = "stop"
+    """A trial ends: nothing more is trained, and its checkpoints go."""
 
 
 class Expected(Record):
@@ -37,7 +41,9 @@ class Decision(Record):
 
     `count` counts the member's decisions from 1; `source` is the checkpoint to continue from (none
     only at the very start); `at_step` is the step at which the member stood when it was decided;
-    `expected` is what the algorithm's model promised itself, where it has one.
+    `expected` is what the algorithm's model promised itself, where it has one. `until` is the step
+    at which the training under this decision ends (none: at the next boundary of an interval).
+    A trial's decisions say in which `bracket` and on which `rung` of it the trial is, from 0.
     """
 
     member: str
@@ -48,6 +54,9 @@ class Decision(Record):
     at_step: int = 0
     reason: str = ""
     expected: Expected | None = None
+    until: int | None = None
+    bracket: int | None = None
+    rung: int | None = None
 
     @property
     def id(self) -> str:
@@ -58,6 +67,7 @@ class DirectiveKind(StrEnum):
     START = "start"
     RESUME = "resume"
     EXPLOIT = "exploit"
+    PROMOTE = "promote"
 
 
 class Forget(Record):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from population_operator.api import PopulationExperiment, Value
-from population_operator.model.decision import Decision, Directive
+from population_operator.model.decision import Decision, DecisionKind, Directive
 from population_operator.model.entry import Phase
 from population_operator.model.report import CheckpointRef, Report
 
@@ -40,6 +40,21 @@ class Transition:
 
 
 @dataclass(frozen=True)
+class RungResult:
+    """What a trial came to at the end of a rung; `score` is NaN where it missed it.
+
+    `step` is where the rung ends, not by how much it was overshot. `seconds` are those that the
+    worker trained since the report before, where it tells.
+    """
+
+    bracket: int
+    rung: int
+    step: int
+    score: float
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class Member:
     """One slot of the population.
 
@@ -51,7 +66,8 @@ class Member:
     the reports along the lineage, oldest first: after an exploit, the donor's up to the copied
     checkpoint. `score` is the score at the
     checkpoint that the decision continues from. `failures` counts since the last report or
-    replacement, `replacements` since the last report. Times are seconds since the epoch.
+    replacement, `replacements` since the last report. `rungs` are a trial's results, one for each
+    rung that it came to the end of. Times are seconds since the epoch.
     """
 
     name: str
@@ -74,6 +90,17 @@ class Member:
     replacements: int = 0
     not_before: float = 0.0
     last_failure: str = ""
+    rungs: tuple[RungResult, ...] = ()
+
+    @property
+    def trial(self) -> bool:
+        """Whether it is a trial of a bandit: it keeps its hyperparameters, and ends by itself."""
+        return self.decision.rung is not None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it ended before its last step."""
+        return self.decision.kind is DecisionKind.STOP
 
     @property
     def position(self) -> CheckpointRef | None:
@@ -134,7 +161,8 @@ class State:
 
     `active` is the time spent running (suspension excluded) up to `time`; `bad` holds checkpoints
     that could not be restored. `transitions` are the last `TRANSITIONS` intervals, in the order in
-    which they ended. `best` is fixed by the entry that ends the experiment.
+    which they ended. `best` is fixed by the entry that ends the experiment. `given_up` counts the
+    trials that ended by failures since anybody last reported.
     """
 
     seq: int = 0
@@ -155,6 +183,7 @@ class State:
     reports: int = 0
     decisions: int = 0
     exploits: int = 0
+    given_up: int = 0
     cleaned_up: bool = False
 
     @property

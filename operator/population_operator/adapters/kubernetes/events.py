@@ -44,6 +44,8 @@ def told(entry: Entry, before: State) -> list[Told]:
             case Decided() if event.decision.kind not in (
                 DecisionKind.CONTINUE,
                 DecisionKind.START,
+                DecisionKind.PROMOTE,
+                DecisionKind.STOP,
             ):
                 kind = str(event.decision.kind).capitalize()
                 warning = event.decision.kind is not DecisionKind.EXPLOIT

@@ -104,6 +104,8 @@ def member_status(state: State, member: Member) -> Object:
     }
     if report is not None and report.directive:
         shown["score"] = report.score if math.isfinite(report.score) else str(report.score)
+    if member.trial:
+        shown |= {"bracket": member.decision.bracket or 0, "rung": member.decision.rung or 0}
     if member.directives:
         shown["directive"] = member.directives[-1]
     return shown
@@ -133,6 +135,8 @@ def _best(state: State, best: Report) -> Object:
 
 
 def _phase(state: State, member: Member) -> str:
+    if member.stopped:
+        return "Stopped"
     if finished(member, state.spec.spec.schedule):
         return "Finished"
     if state.phase.ended:

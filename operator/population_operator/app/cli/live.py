@@ -22,6 +22,7 @@ from population_operator.core.history import (
     SpecChanged,
 )
 from population_operator.core.incidents import Incident, IncidentKind
+from population_operator.model.decision import DecisionKind
 from population_operator.model.state import State
 
 FRAME = 0.1
@@ -116,7 +117,7 @@ class LiveTable:
 def passed(state: State) -> int:
     """The number of intervals that every member has passed."""
     population, schedule = state.spec.spec.population, state.spec.spec.schedule
-    if len(state.members) < population.size:
+    if len(state.members) < max(population.members, 1) or state.spec.spec.algorithm.trials:
         return 0
     return min(member.step for member in state.members.values()) // schedule.interval
 
@@ -135,7 +136,7 @@ def notable(happening: Happening) -> bool:
     """What is worth a line: not every report, nor that a member goes on as it was."""
     match happening:
         case DecisionTaken():
-            return happening.moved
+            return happening.moved or happening.decision.kind is DecisionKind.PROMOTE
         case Incident(kind=kind):
             # Told already: by the decision that replaces it, or by the loss of its worker.
             return kind is not IncidentKind.REPLACED

@@ -23,6 +23,8 @@ def note_of(state: State, member: Member, now: float) -> Note:
     if state.phase.ended:
         missing = not finished(member, state.spec.spec.schedule) and member.failures
         return Note(words.one_line(member.last_failure), True) if missing else Note("")
+    if member.stopped:
+        return Note(f"ended {_place(member)}")
     if finished(member, state.spec.spec.schedule):
         return Note("finished")
     if member.failures and (member.worker is None or not member.reported):
@@ -33,12 +35,19 @@ def note_of(state: State, member: Member, now: float) -> Note:
     if worker is not None and worker.trouble and not member.reported:
         return Note(words.one_line(worker.trouble), True)
     if member.reported:
-        return Note("waits for the others")
+        return Note(f"waits {_place(member)}" if member.trial else "waits for the others")
     if worker is None:
         return Note("waits for a worker")
     if not worker.started:
         return Note("starts")
-    return Note(f"trains to {due(member, state.spec.spec.schedule)}")
+    place = f" {_place(member)}" if member.trial else ""
+    return Note(f"trains to {due(member, state.spec.spec.schedule)}{place}")
+
+
+def _place(member: Member) -> str:
+    """Where a trial is: `on rung 2 of bracket 1`."""
+    decision = member.decision
+    return f"on rung {decision.rung} of bracket {decision.bracket}"
 
 
 def _failing(state: State, member: Member, now: float) -> Note:

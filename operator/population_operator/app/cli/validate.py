@@ -31,8 +31,10 @@ def summary(experiment: PopulationExperiment) -> str:
     spec = experiment.spec
     population, schedule = spec.population, spec.schedule
     mode = "synchronous" if schedule.synchronous else "asynchronous"
-    size = words.plural(population.size, "member")
-    if population.workers != population.size:
+    size = words.plural(population.members, "trial" if spec.algorithm.trials else "member")
+    if spec.algorithm.trials and population.size is None:
+        size = "as many trials as it says"
+    if population.workers != population.members:
         size += f" on {words.plural(population.workers, 'worker')}"
     return (
         f"{experiment.metadata.name}: {spec.objective.goal} {spec.objective.metric} "

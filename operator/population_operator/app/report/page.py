@@ -143,8 +143,11 @@ def page_of(history: History, made: float) -> Page:
 
 def _eyebrow(history: History) -> str:
     spec = history.state.spec.spec
-    size, workers = spec.population.size, spec.population.workers
-    said = f"{spec.algorithm.name} · {words.plural(size, 'member')}"
+    size, workers = spec.population.members, spec.population.workers
+    if spec.algorithm.trials:
+        size = len(history.state.members)
+    noun = "trial" if spec.algorithm.trials else "member"
+    said = f"{spec.algorithm.name} · {words.plural(size, noun)}"
     if workers != size:
         said += f" on {words.plural(workers, 'worker')}"
     mode = "synchronous" if spec.schedule.synchronous else "asynchronous"

@@ -9,6 +9,7 @@ from typing import Any
 
 from population_operator.core.directives import issue
 from population_operator.core.fold.draft import Draft
+from population_operator.core.trials import ended_rung, given_up
 from population_operator.model.decision import Decision, DecisionKind
 from population_operator.model.entry import (
     CleanedUp,
@@ -57,7 +58,10 @@ def _straggled(draft: Draft, event: Straggled) -> None:
     missed = Report(
         directive=0, member=member.name, step=member.step, score=math.nan, checkpoint=False
     )
-    draft.member(event.member, reported=True, latest=missed)
+    rungs = member.rungs
+    if ended := ended_rung(member, missed):
+        rungs = (*rungs, ended)
+    draft.member(event.member, reported=True, latest=missed, rungs=rungs)
 
 
 def _decided(draft: Draft, event: Decided) -> None:
@@ -79,6 +83,7 @@ def _decided(draft: Draft, event: Decided) -> None:
     draft.set(
         decisions=draft.state.decisions + 1,
         exploits=draft.state.exploits + (decision.kind is DecisionKind.EXPLOIT),
+        given_up=draft.state.given_up + given_up(draft.state.spec.spec, draft.members[member.name]),
     )
 
 
@@ -94,7 +99,9 @@ def _moved(draft: Draft, member: Member, decision: Decision) -> Member:
         worker=None,
         waiting_since=draft.now,
     )
-    if decision.kind is DecisionKind.CONTINUE:
+    if decision.kind is DecisionKind.STOP:
+        return replace(moved, step=member.step, lineage=member.lineage[-1:])
+    if decision.kind is DecisionKind.CONTINUE or (decision.kind is DecisionKind.PROMOTE and source):
         latest = member.latest if member.latest and member.latest.directive else None
         return replace(moved, score=latest.score if latest else member.score)
     donor = draft.before.get(source.member) if source else None

@@ -8,6 +8,7 @@ from typing import Any
 from population_operator.api import ExperimentSpec
 from population_operator.core.directives import due
 from population_operator.core.fold.draft import Draft
+from population_operator.core.trials import ended_rung
 from population_operator.model.entry import (
     Forgotten,
     Phase,
@@ -90,8 +91,10 @@ def _accept(draft: Draft, worker: str, report: Report) -> None:
     spec = draft.state.spec.spec
     member = draft.members[report.member]
     reached = report.step >= due(member, spec.schedule)
+    ended = ended_rung(member, report) if reached else None
     draft.member(
         report.member,
+        rungs=(*member.rungs, ended) if ended else member.rungs,
         step=report.step,
         reported=reached,
         latest=report,
@@ -107,7 +110,7 @@ def _accept(draft: Draft, worker: str, report: Report) -> None:
             transitions=(*draft.state.transitions, _transition(member, report, spec))[-TRANSITIONS:]
         )
     draft.worker(worker, holds=report.ref, losses=0, delivered=True, trouble="")
-    draft.set(reports=draft.state.reports + 1)
+    draft.set(reports=draft.state.reports + 1, given_up=0)
     goal, best = spec.objective.goal, draft.state.best
     if report.finite and (
         best is None

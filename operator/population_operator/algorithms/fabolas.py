@@ -1,0 +1,210 @@
+"""FABOLAS (Klein et al., arXiv 1605.07079): which configuration to try, and with how much budget.
+
+Budgets are maxSteps / 2^k for k = `levels` .. 0, never less than `interval`. After the initial
+design (configurations that are drawn, on the small budgets in turn), each new trial is the pair of
+configuration and budget that promises the most information about where the best configuration lies
+at the full budget, for its predicted cost (equation 10):
+
+    a(x, s) = E_y [ H[p_min | D] - H[p_min | D, (x, s, y)] ] / c(x, s)
+
+p_min is the probability of each of M representers (the best predicted, and draws) to be the best at
+s = 1: by joint draws of their values under the model (Hennig and Schuler, JMLR 13, 2012). The cost
+is the worker's own training time where it is told, else the steps.
+
+A trial ends with its budget. In the end, the one that is predicted to be the best at the full
+budget is promoted to it, from its own checkpoint; until then the best so far waits. Losses that are
+not finite count as the worst finite one. Ties go to the pair that was drawn first. A parameter that
+is not active stands in the middle, categories are coordinates of their own (one for each, 0 or 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from population_operator.algorithms.fabolas_model import Process, cost_basis, loss_basis
+from population_operator.algorithms.full_trials import most
+from population_operator.algorithms.gaussian_process import Array, factor
+from population_operator.algorithms.start import FIRST
+from population_operator.algorithms.surrogate import standardised
+from population_operator.algorithms.trials import begin, drawn, promote, stop, unfinished
+from population_operator.api import CategoricalDomain, Goal, PopulationExperiment, Value
+from population_operator.api.trials import Fabolas as Block
+from population_operator.model.decision import Decision
+from population_operator.model.key import Key
+from population_operator.model.report import merit
+from population_operator.model.space import Hyperparameters, Space, categories, sample, to_unit
+from population_operator.model.state import Member, State, member_name
+
+REPRESENTERS, CANDIDATES, DRAWS = 40, 60, 200
+OUTCOMES = np.array([-1.2816, -0.5244, 0.0, 0.5244, 1.2816])
+"""Quantiles of a normal outcome, 10 % to 90 %."""
+
+
+class Fabolas:
+    """The manifest's `fabolas` block."""
+
+    def decide(
+        self,
+        experiment: PopulationExperiment,
+        state: State,
+        ready: tuple[str, ...],
+        free: int,
+        key: Key,
+    ) -> tuple[Decision, ...]:
+        """See `Bandit`. O(n^3) in the results for each trial that starts or ends."""
+        first = len(state.members)
+        indices = range(first, min(first + max(free, 0), most(experiment)))
+        models = Models.of(experiment, state) if ready or indices else None
+        answers = tuple(_answers(experiment, state, ready, models))
+        return (*answers, *(_begin(experiment, index, models, key) for index in indices))
+
+    def demand(self, experiment: PopulationExperiment, state: State) -> int:
+        """See `Bandit`: the one that waits is promoted in the end."""
+        to_start = max(most(experiment) - len(state.members), 0)
+        return to_start + len(unfinished(experiment, state))
+
+
+def budgets(experiment: PopulationExperiment) -> tuple[int, ...]:
+    """The steps at which trials may end, ascending."""
+    block, schedule = experiment.spec.algorithm.fabolas or Block(), experiment.spec.schedule
+    halves = (schedule.max_steps >> k for k in range(block.levels, -1, -1))
+    return tuple(dict.fromkeys(max(step, schedule.interval) for step in halves))
+
+
+@dataclass(frozen=True)
+class Models:
+    """The loss (to be minimised, standardised) and the logarithm of the cost."""
+
+    loss: Process
+    cost: Process
+    tried: Array
+    rows: int
+
+    @classmethod
+    def of(cls, experiment: PopulationExperiment, state: State) -> Models | None:
+        """The models of all results; none before there are enough."""
+        block, space = experiment.spec.algorithm.fabolas or Block(), experiment.spec.parameters
+        goal, full = experiment.spec.objective.goal, experiment.spec.schedule.max_steps
+        results = [(member, result) for member in state.population for result in member.rungs]
+        if len(results) < block.initial_points:
+            return None
+        points = np.array([encoded(space, m.decision.hyperparameters) for m, _ in results])
+        shares = np.array([result.step / full for _, result in results])
+        losses = -standardised(np.array([merit(goal, result.score) for _, result in results]))
+        timed = all(result.seconds for _, result in results)
+        costs = np.log([float(r.seconds if timed and r.seconds else r.step) for _, r in results])
+        loss = Process.of(loss_basis, points, shares, losses)
+        cost = Process.of(cost_basis, points, shares, costs - costs.mean())
+        return cls(loss, cost, points, len(results))
+
+    def at_full(self, points: Array) -> Array:
+        """The predicted losses at the full budget."""
+        return self.loss.predict(points, np.ones(len(points)))[0]
+
+    def choose(
+        self, points: Sequence[Array], shares: Array, rng: np.random.Generator
+    ) -> tuple[int, float]:
+        """The index of the candidate, and its share, with the most information for its cost."""
+        grid = np.array([point for point in points for _ in shares])
+        levels = np.tile(shares, len(points))
+        ones = np.ones(REPRESENTERS)
+        pool = np.concatenate((self.tried, np.array(points)))
+        best = pool[np.argsort(self.at_full(pool), kind="stable")[: REPRESENTERS // 2]]
+        others = pool[rng.integers(len(pool), size=REPRESENTERS - len(best))]
+        where = np.concatenate((best, others))
+        mean, covariance = self.loss.predict(where, ones[: len(where)])
+        normals = rng.normal(size=(DRAWS, len(where)))
+        before = _entropy(mean[None, :], covariance, normals)[0]
+        across = self.loss.across((where, ones[: len(where)]), (grid, levels))
+        variances = np.array(
+            [self.loss.predict(grid[[i]], levels[[i]])[1][0, 0] for i in range(len(grid))]
+        )
+        spread = np.sqrt(np.maximum(variances, 0.0) + self.loss.noise)
+        gains = np.empty(len(grid))
+        for i in range(len(grid)):
+            shift = across[:, i] / spread[i]
+            means = mean[None, :] + OUTCOMES[:, None] * shift[None, :]
+            after = _entropy(means, covariance - np.outer(shift, shift), normals)
+            gains[i] = before - float(after.mean())
+        costs = np.exp(self.cost.predict(grid, levels)[0])
+        chosen = int(np.argmax(np.maximum(gains, 0.0) / costs))
+        return chosen // len(shares), float(levels[chosen])
+
+
+def _entropy(means: Array, covariance: Array, normals: Array) -> Array:
+    """Entropies of p_min for several means (k x M) with one covariance: k numbers."""
+    lower = factor(covariance + 1e-9 * np.eye(len(covariance)), 1.0)
+    found = []
+    for mean in means:
+        winners = np.argmin(mean + normals @ lower.T, axis=1)
+        shares = np.bincount(winners, minlength=len(mean)) / len(normals)
+        known = shares[shares > 0.0]
+        found.append(-float((known * np.log(known)).sum()))
+    return np.array(found)
+
+
+def _begin(
+    experiment: PopulationExperiment, index: int, models: Models | None, key: Key
+) -> Decision:
+    steps, space = budgets(experiment), experiment.spec.parameters
+    if models is None or index < len(experiment.spec.initial):
+        level = index % max(len(steps) - 1, 1)
+        return _at(index, level, steps[level], *drawn(experiment, index, key))
+    rng = key.generator(member_name(index), FIRST, "fabolas")
+    candidates = [sample(space, rng) for _ in range(CANDIDATES)]
+    points = [encoded(space, values) for values in candidates]
+    full = steps[-1]
+    place, share = models.choose(points, np.array([step / full for step in steps]), rng)
+    level = min(range(len(steps)), key=lambda i: abs(steps[i] / full - share))
+    said = f"the information about step {full} for its cost, by {models.rows} results"
+    return _at(index, level, steps[level], candidates[place], said)
+
+
+def _at(index: int, level: int, until: int, values: dict[str, Value], said: str) -> Decision:
+    begun = begin(index, 0, until, values, said)
+    return begun.model_copy(update={"rung": level})
+
+
+def _answers(
+    experiment: PopulationExperiment, state: State, ready: tuple[str, ...], models: Models | None
+) -> Iterator[Decision]:
+    """The best of those that wait stays, the others end; when all have ended, it is promoted."""
+    if not ready:
+        return
+    best = _best(experiment, [state.members[name] for name in ready], models)
+    running = any(not member.reported for member in unfinished(experiment, state))
+    over = len(state.members) >= most(experiment) and not running
+    steps = budgets(experiment)
+    for member in sorted((state.members[name] for name in ready), key=lambda m: m.index):
+        if member is not best:
+            yield stop(member, f"its budget is used; {best.name} promises more")
+        elif over:
+            reason = f"it promises the most at step {steps[-1]}; goes on to it"
+            yield promote(member, len(steps) - 1, steps[-1], reason)
+
+
+def _best(experiment: PopulationExperiment, waiting: list[Member], models: Models | None) -> Member:
+    space, goal = experiment.spec.parameters, experiment.spec.objective.goal
+    if models is None:
+        return max(waiting, key=lambda m: (_merit(m, goal), -m.index))
+    points = np.array([encoded(space, m.decision.hyperparameters) for m in waiting])
+    return waiting[int(np.argmin(models.at_full(points)))]
+
+
+def _merit(member: Member, goal: Goal) -> float:
+    return merit(goal, member.rungs[-1].score) if member.rungs else float("-inf")
+
+
+def encoded(space: Space, values: Hyperparameters) -> Array:
+    """A configuration as coordinates (D): one for each number, one for each category."""
+    found: list[float] = []
+    for parameter in space:
+        domain, value = parameter.domain, values.get(parameter.name)
+        if isinstance(domain, CategoricalDomain):
+            found += [float(known == value) for known in categories(domain)]
+        else:
+            found.append(0.5 if value is None else to_unit(domain, float(value)))
+    return np.array(found)

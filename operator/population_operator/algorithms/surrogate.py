@@ -1,0 +1,115 @@
+"""A Gaussian process of final scores over configurations, for Bayesian optimisation.
+
+PB2's process (`gaussian_process.py`) without time: all points stand in the same interval, so that
+nothing is forgotten. Inputs are unit coordinates and categories (a parameter
+that is not active stands in the middle, an inactive category is one of its own, so conditional
+spaces work). Targets are merits, less their mean, over their standard deviation; a result that is
+not finite counts as the worst finite one.
+
+Priors (see `gaussian_process_fit.py`): as for PB2, but with less noise, 0.05 of the targets'
+deviation (one standard deviation: a factor e^1.5), since a trained model's score repeats itself
+better than the change within an interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from population_operator.algorithms.gaussian_process import Array, Inputs, Posterior
+from population_operator.algorithms.gaussian_process_fit import Prior, fit
+from population_operator.api import CategoricalDomain
+from population_operator.model.space import Hyperparameters, Space, categories, to_unit
+
+INACTIVE = 0.5
+LARGEST = 500
+"""Results that the model is fitted to: the best half and the latest of the others."""
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """A conditioned process; `best` is the highest posterior mean at a point that was tried.
+
+    `rows` counts the results; all of `posterior`, `best` and predictions are in the targets' unit.
+    """
+
+    space: Space
+    posterior: Posterior
+    best: float
+    rows: int
+
+    @classmethod
+    def of(
+        cls,
+        space: Space,
+        tried: Sequence[Hyperparameters],
+        merits: Array,
+        pending: Sequence[Hyperparameters] = (),
+    ) -> Surrogate:
+        """The process given n >= 2 configurations and their merits (n; -inf where there is none).
+
+        `pending` configurations are being tried: they lower the variance where they are.
+        """
+        chosen = _most_telling(merits)
+        targets = standardised(merits[chosen])
+        inputs = inputs_of(space, [tried[i] for i in chosen])
+        kernel = fit(inputs, targets, prior_over(inputs.coordinates.shape[1]))
+        posterior = Posterior.of(kernel, inputs, targets)
+        means, _ = posterior.predict(inputs)
+        posterior = posterior.pending(inputs_of(space, pending))
+        return cls(space, posterior, float(means.max()), len(merits))
+
+    def predict(self, configurations: Sequence[Hyperparameters]) -> tuple[Array, Array]:
+        """Mean and standard deviation (q each)."""
+        mean, variance = self.posterior.predict(inputs_of(self.space, configurations))
+        return mean, np.sqrt(variance)
+
+
+def prior_over(parameters: int) -> Prior:
+    """PB2's priors with less noise."""
+    usual = Prior.over(parameters, extra=0)
+    mean, deviation = usual.mean.copy(), usual.deviation.copy()
+    mean[-1], deviation[-1] = math.log(0.05), 1.5
+    return Prior(mean, deviation)
+
+
+def inputs_of(space: Space, configurations: Sequence[Hyperparameters]) -> Inputs:
+    """Configurations as the kernel takes them; numbers and categories in the space's order."""
+    count = len(configurations)
+    numbers, chosen = [], []
+    for parameter in space:
+        values = [one.get(parameter.name) for one in configurations]
+        domain = parameter.domain
+        if isinstance(domain, CategoricalDomain):
+            known = categories(domain)
+            chosen.append([-1 if value is None else known.index(value) for value in values])
+        else:
+            units = (None if value is None else to_unit(domain, float(value)) for value in values)
+            numbers.append([INACTIVE if unit is None else unit for unit in units])
+    return Inputs(
+        np.array(numbers, dtype=float).reshape(len(numbers), count).T,
+        np.array(chosen, dtype=np.int64).reshape(len(chosen), count).T,
+        np.zeros(count),
+    )
+
+
+def standardised(merits: Array) -> Array:
+    """Mean 0, standard deviation 1; what is not finite as the worst that is."""
+    finite = merits[np.isfinite(merits)]
+    if not len(finite):
+        return np.zeros(len(merits))
+    filled = np.where(np.isfinite(merits), merits, finite.min())
+    deviation = float(filled.std())
+    return np.asarray((filled - filled.mean()) / (deviation if deviation > 0.0 else 1.0))
+
+
+def _most_telling(merits: Array) -> list[int]:
+    """Indices of at most `LARGEST` results, in order."""
+    if len(merits) <= LARGEST:
+        return list(range(len(merits)))
+    best = np.argsort(-merits, kind="stable")[: LARGEST // 2].tolist()
+    others = [i for i in range(len(merits)) if i not in set(best)]
+    return sorted([*best, *others[-(LARGEST - len(best)) :]])

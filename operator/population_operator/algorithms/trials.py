@@ -1,0 +1,103 @@
+"""What all bandits share: trials that start, go on to the next rung, or end.
+
+Results are ranked by one total order: a higher merit first, what is not finite last, ties by index
+(the trial that was started first). What is not finite never goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from population_operator.algorithms.start import FIRST, configuration
+from population_operator.api import Goal, PopulationExperiment, Value
+from population_operator.model.decision import Decision, DecisionKind
+from population_operator.model.key import Key
+from population_operator.model.report import merit
+from population_operator.model.state import Member, RungResult, State, member_name
+
+
+def begin(
+    index: int, bracket: int, until: int | None, values: dict[str, Value], origin: str
+) -> Decision:
+    """The trial of this index begins on the lowest rung of a bracket."""
+    place = f" of bracket {bracket}" if bracket else ""
+    goal = f" to step {until}" if until is not None else ""
+    return Decision(
+        member=member_name(index),
+        count=FIRST,
+        kind=DecisionKind.START,
+        hyperparameters=values,
+        reason=f"trial {index}{place} trains{goal} from {origin}",
+        until=until,
+        bracket=bracket,
+        rung=0,
+    )
+
+
+def drawn(experiment: PopulationExperiment, index: int, key: Key) -> tuple[dict[str, Value], str]:
+    """A configuration that no model had a say in, and where it comes from."""
+    given = index < len(experiment.spec.initial)
+    origin = f"initial[{index}]" if given else "a random draw"
+    return configuration(experiment, index, key), origin
+
+
+def promote(member: Member, rung: int, until: int, reason: str) -> Decision:
+    """The trial goes on to a rung. One whose worker cannot save starts again from zero."""
+    saved = member.latest is None or member.latest.checkpoint
+    more = "" if saved else "; its worker saves nothing, so it starts again from zero"
+    return _next(member, DecisionKind.PROMOTE, rung, reason + more).model_copy(
+        update={"until": until, "source": member.position if saved else None}
+    )
+
+
+def stop(member: Member, reason: str) -> Decision:
+    """The trial ends where it stands."""
+    return _next(member, DecisionKind.STOP, member.decision.rung or 0, reason)
+
+
+def go_on(member: Member, reason: str) -> Decision:
+    """The trial trains another interval, as it is."""
+    return _next(member, DecisionKind.CONTINUE, member.decision.rung or 0, reason)
+
+
+def _next(member: Member, kind: DecisionKind, rung: int, reason: str) -> Decision:
+    return Decision(
+        member=member.name,
+        count=member.decision.count + 1,
+        kind=kind,
+        hyperparameters=member.decision.hyperparameters,
+        source=member.position,
+        at_step=member.step,
+        reason=reason,
+        bracket=member.decision.bracket,
+        rung=rung,
+    )
+
+
+def result_at(member: Member, rung: int) -> RungResult | None:
+    """What the trial came to at the end of a rung; none before that, and where it failed."""
+    return next((result for result in member.rungs if result.rung == rung), None)
+
+
+def value_at(member: Member, rung: int, goal: Goal) -> float:
+    """The merit of that result; -inf where there is none, or none that is finite."""
+    result = result_at(member, rung)
+    return merit(goal, result.score) if result is not None else float("-inf")
+
+
+def ranked(members: Iterable[Member], rung: int, goal: Goal) -> tuple[Member, ...]:
+    """The trials by their results at a rung, the best first; ties by index."""
+    return tuple(sorted(members, key=lambda m: (-value_at(m, rung, goal), m.index)))
+
+
+def in_words(member: Member, rung: int, place: int, count: int) -> str:
+    """`score 0.93 ranks 2 of 9 on rung 1`."""
+    result = result_at(member, rung)
+    score = f"{result.score:.4g}" if result is not None else "none"
+    return f"score {score} ranks {place} of {count} on rung {rung}"
+
+
+def unfinished(experiment: PopulationExperiment, state: State) -> tuple[Member, ...]:
+    """The trials that have not ended, by index."""
+    last = experiment.spec.schedule.max_steps
+    return tuple(m for m in state.population if not m.stopped and m.step < last)
