@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from population_operator.adapters.local.folder import RunFolder
 from population_operator.api import Goal, Value
@@ -106,6 +108,19 @@ class ScheduleResult(_Part):
     hyperparameters: dict[str, Value]
 
 
+class ConditionResult(_Part):
+    """A condition of the object on a cluster, as `kubectl get -o json` shows it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
+
+    type: str
+    status: str
+    reason: str
+    message: str = ""
+    last_transition_time: str
+    observed_generation: int = 0
+
+
 class Result(_Part):
     """The whole of `result.json`."""
 
@@ -117,15 +132,24 @@ class Result(_Part):
     members: tuple[MemberResult, ...]
     decisions: tuple[DecisionResult, ...]
     schedule: tuple[ScheduleResult, ...]
+    conditions: tuple[ConditionResult, ...] | None = Field(
+        default=None, exclude_if=lambda conditions: conditions is None
+    )
 
     @classmethod
-    def of(cls, history: History, checkpoints: str | None = None) -> Self:
+    def of(
+        cls,
+        history: History,
+        checkpoints: str | None = None,
+        conditions: Iterable[Mapping[str, Any]] | None = None,
+    ) -> Self:
         """The result of a run so far.
 
         Args:
           history: of a journal with at least one entry.
           checkpoints: the folder or URI with this experiment's checkpoints. Where it is not given:
             `checkpoints/<uid>`, where the embedded runtime keeps them, next to `result.json`.
+          conditions: those of the object on a cluster; none for a folder.
         """
         state = history.state
         root = checkpoints or f"checkpoints/{state.spec.metadata.uid}"
@@ -144,6 +168,9 @@ class Result(_Part):
                 ScheduleResult(from_step=step, hyperparameters=dict(values))
                 for step, values in schedule_of(best_lineage(history))
             ),
+            conditions=None
+            if conditions is None
+            else tuple(map(ConditionResult.model_validate, conditions)),
         )
 
     def to_json(self) -> str:

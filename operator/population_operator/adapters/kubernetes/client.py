@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,8 +15,12 @@ from kubernetes.aio import config
 Object = dict[str, Any]
 
 REQUEST_SECONDS = 30.0
+CONNECT_SECONDS = 10.0
 WATCH_SECONDS = 240
 """How long a watch lasts at most, so that one that hangs is noticed, whatever it hangs on."""
+
+NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+"""Where a Pod finds the name of its namespace."""
 
 
 class ApiError(Exception):
@@ -50,6 +56,39 @@ class Client:
             config_file=kubeconfig, client_configuration=configuration
         )
         return cls(generated.ApiClient(configuration))
+
+    @classmethod
+    async def as_user(
+        cls, kubeconfig: str | None = None, context: str | None = None
+    ) -> tuple[Client, str]:
+        """As kubectl does it: by a kubeconfig, or from inside a Pod where there is none.
+
+        Returns the client, and the namespace that the context or the Pod is in.
+
+        Raises:
+          ConfigException: there is neither, or the context is not in the kubeconfig.
+        """
+        configuration = generated.Configuration()
+        file = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+        asked = kubeconfig is not None or context is not None
+        try:
+            _must_exist(file)
+            loader = await config.load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=file, context=context, client_configuration=configuration
+            )
+        except config.ConfigException:
+            namespace = _own_namespace()
+            if asked or not namespace:
+                raise
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        else:
+            namespace = loader.current_context["context"].get("namespace")
+        return cls(generated.ApiClient(configuration)), str(namespace or "default")
+
+    @property
+    def server(self) -> str:
+        """The API server's address."""
+        return str(self._api.configuration.host)
 
     async def close(self) -> None:
         await self._api.close()  # type: ignore[no-untyped-call]
@@ -120,9 +159,8 @@ class Client:
         body: Object | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Object:
-        response = await self._send(
-            method, path, query, body, headers or {}, aiohttp.ClientTimeout(REQUEST_SECONDS)
-        )
+        limit = aiohttp.ClientTimeout(REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
+        response = await self._send(method, path, query, body, headers or {}, limit)
         try:
             data = await response.read()
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
@@ -162,6 +200,17 @@ class Client:
         if response.status >= 400:
             await _raise(response)
         return response
+
+
+def _must_exist(files: str) -> None:
+    """One of them, with colons between: the library only prints which is missing."""
+    if not any(Path(file).expanduser().exists() for file in files.split(os.pathsep) if file):
+        raise config.ConfigException(f"there is no {files}")
+
+
+def _own_namespace() -> str:
+    """The namespace of the Pod that this is; nothing outside of one."""
+    return NAMESPACE_FILE.read_text().strip() if NAMESPACE_FILE.exists() else ""
 
 
 async def _raise(response: aiohttp.ClientResponse) -> None:

@@ -17,6 +17,7 @@ from population_operator.adapters.kubernetes.names import (
     member_object_name,
     owner,
 )
+from population_operator.api import PopulationExperiment
 from population_operator.core.conditions import Problem, conditions
 from population_operator.core.directives import finished
 from population_operator.model.report import CheckpointRef, Report
@@ -111,10 +112,14 @@ def member_status(state: State, member: Member) -> Object:
     return shown
 
 
+def checkpoints_uri(experiment: PopulationExperiment) -> str:
+    """Where an experiment's checkpoints lie: the claim, and the path in it."""
+    return f"pvc://{claim_of(experiment) or 'emptyDir'}/{experiment.metadata.uid}"
+
+
 def uri(state: State, ref: CheckpointRef) -> str:
-    """Where a checkpoint lies: the claim, and the path in it."""
-    claim = claim_of(state.spec) or "emptyDir"
-    return f"pvc://{claim}/{state.spec.metadata.uid}/{ref}"
+    """Where a checkpoint lies."""
+    return f"{checkpoints_uri(state.spec)}/{ref}"
 
 
 def checkpoint_path(state: State, ref: CheckpointRef) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from population_operator.app.cli.source import Run
 
 app = typer.Typer(
     name="population",
@@ -24,7 +27,32 @@ app = typer.Typer(
 )
 
 Manifest = Annotated[Path, typer.Argument(metavar="FILE", help="The manifest, YAML or JSON.")]
-Target = Annotated[str, typer.Argument(metavar="DIR", help="The folder of a run.")]
+Target = Annotated[
+    str,
+    typer.Argument(metavar="DIR|NAME", help="The folder of a run; or an experiment on a cluster."),
+]
+CLUSTER = "Where an experiment is"
+Namespace = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace", "-n", help="Its namespace; else the context's.",
+        show_default=False, rich_help_panel=CLUSTER,
+    ),
+]  # fmt: skip
+Context = Annotated[
+    str | None,
+    typer.Option(
+        "--context", help="The kubeconfig's context; else the current one.",
+        show_default=False, rich_help_panel=CLUSTER,
+    ),
+]  # fmt: skip
+Kubeconfig = Annotated[
+    str | None,
+    typer.Option(
+        "--kubeconfig", metavar="FILE", help="Else $KUBECONFIG, or ~/.kube/config.",
+        show_default=False, rich_help_panel=CLUSTER,
+    ),
+]  # fmt: skip
 
 
 class StatusFormat(StrEnum):
@@ -37,6 +65,14 @@ class TableFormat(StrEnum):
     JSON = "json"
     YAML = "yaml"
     CSV = "csv"
+
+
+def _run_of(target: str, namespace: str | None, context: str | None, kubeconfig: str | None) -> Run:
+    """The run that a command is about."""
+    from population_operator.app.cli.access import Access
+    from population_operator.app.cli.source import find
+
+    return find(target, Access(namespace, context, kubeconfig))
 
 
 def _version(asked: bool) -> None:
@@ -110,17 +146,23 @@ def validate(
 
 
 @app.command(epilog=_examples(("verify runs/digits", "1 if a decision does not follow")))
-def verify(target: Target) -> int:
+def verify(
+    target: Target,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> int:
     """Replay a journal: does every decision follow from what was observed?"""
     from population_operator.app.cli.verify import verify
 
-    return verify(target)
+    return verify(_run_of(target, namespace, context, kubeconfig))
 
 
 @app.command(
     epilog=_examples(
         ("status runs/digits", "the table that `run` shows, also while it runs"),
         ("status runs/digits -o json | jq .best", "for scripts; the format of result.json"),
+        ("status digits -n research", "an experiment on a cluster, with its conditions"),
     )
 )
 def status(
@@ -128,17 +170,21 @@ def status(
     output: Annotated[
         StatusFormat, typer.Option("--output", "-o", help="The form.")
     ] = StatusFormat.TABLE,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
 ) -> int:
     """Show how a run stands: phase, best, members, latest events."""
     from population_operator.app.cli.status import status
 
-    return status(target, output)
+    return status(_run_of(target, namespace, context, kubeconfig), output)
 
 
 @app.command(
     epilog=_examples(
         ("report runs/digits", "writes runs/digits/report.html"),
         ("report runs/digits -o digits.html", "one file that opens offline: send it to somebody"),
+        ("report digits -n research", "of an experiment on a cluster: digits-report.html"),
     )
 )
 def report(
@@ -150,11 +196,14 @@ def report(
             show_default=False,
         ),
     ] = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
 ) -> int:  # fmt: skip
     """Write the page about a run: scores, schedules, lineage. Works while it runs, too."""
     from population_operator.app.cli.report import report
 
-    return report(target, output)
+    return report(_run_of(target, namespace, context, kubeconfig), output)
 
 
 @app.command(
@@ -172,11 +221,14 @@ def schedule(
     member: Annotated[
         str | None, typer.Option(metavar="NAME", help="Of this member.", show_default=False)
     ] = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
 ) -> int:
     """Print the schedule of hyperparameters that made the best model."""
     from population_operator.app.cli.schedule import schedule
 
-    return schedule(target, output, member)
+    return schedule(_run_of(target, namespace, context, kubeconfig), output, member)
 
 
 @app.command(
@@ -190,8 +242,11 @@ def lineage(
     everything: Annotated[
         bool, typer.Option("--all", help="Also branches that left no trace.")
     ] = False,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
 ) -> int:
     """Print who copied whom, as a tree; the way of the best model stands out."""
     from population_operator.app.cli.lineage import lineage
 
-    return lineage(target, everything)
+    return lineage(_run_of(target, namespace, context, kubeconfig), everything)

@@ -13,8 +13,8 @@ COMPLETE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 class UserError(Exception):
     """Something that the user can put right. Its text says what and how, a line each."""
 
-    def __init__(self, *lines: str) -> None:
-        self.lines = lines
+    def __init__(self, *lines: str, code: int = BAD_INPUT) -> None:
+        self.lines, self.code = lines, code
         super().__init__("\n".join(lines))
 
 
@@ -49,7 +49,9 @@ def explain(error: Exception) -> Told | None:
     from population_operator.ports import JournalUnavailableError
 
     match error:
-        case UserError() | ManifestError():
+        case UserError(code=code):
+            return Told(str(error), code)
+        case ManifestError():
             return Told(str(error), BAD_INPUT)
         case JournalInUseError():
             return Told(f"population: {error}", BAD_INPUT)

@@ -10,16 +10,16 @@ from rich.tree import Tree
 
 from population_operator.app import words
 from population_operator.app.cli.errors import COMPLETE, UserError
-from population_operator.app.cli.source import history_of
+from population_operator.app.cli.source import Run
 from population_operator.core.history import History
 from population_operator.core.lineage import Branch, best_lineage, branches
 
 
-def lineage(target: str, everything: bool) -> int:
+def lineage(run: Run, everything: bool) -> int:
     """Print who descends from whom; what left no trace at the end only with `everything`."""
-    history = history_of(target)
+    history = run.history()
     if not history.decisions:
-        raise UserError(f"{target}: nobody has started yet")
+        raise UserError(f"{run.name}: nobody has started yet")
     Console().print(tree_of(history, everything))
     return COMPLETE
 

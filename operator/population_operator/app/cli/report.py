@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from population_operator.adapters.local.folder import RunFolder
 from population_operator.app.cli.errors import COMPLETE
-from population_operator.app.cli.source import history_of, journal_of
+from population_operator.app.cli.source import Run
 from population_operator.app.report import write_report
 
 
-def report(target: str, output: Path | None) -> int:
+def report(run: Run, output: Path | None) -> int:
     """Write the page to `output`, or next to the journal, and say where it is."""
-    history = history_of(target)
-    path = output or RunFolder(journal_of(target).parent).report
+    history = run.history()
+    path = output or run.report
     write_report(path, history.state, history)
     print(path)
     return COMPLETE

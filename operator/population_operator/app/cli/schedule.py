@@ -14,20 +14,20 @@ from rich.table import Table
 from population_operator.api import Value
 from population_operator.app import words
 from population_operator.app.cli.errors import COMPLETE, UserError
-from population_operator.app.cli.source import history_of
+from population_operator.app.cli.source import Run
 from population_operator.core.history import History
 from population_operator.core.lineage import best_lineage, lineage, schedule_of
 
 Rows = Sequence[tuple[int, Mapping[str, Value]]]
 
 
-def schedule(target: str, output: str, member: str | None) -> int:
+def schedule(run: Run, output: str, member: str | None) -> int:
     """Print the schedule of the best, or of one member, in the form that was asked for."""
-    history = history_of(target)
+    history = run.history()
     if member is None and history.state.best is None:
-        raise UserError(f"{target}: nobody has reported a score yet: there is no best")
+        raise UserError(f"{run.name}: nobody has reported a score yet: there is no best")
     if member is not None and member not in history.state.members:
-        raise UserError(f"{target}: there is no member {member}: {_known(history)}")
+        raise UserError(f"{run.name}: there is no member {member}: {_known(history)}")
     rows = schedule_of(lineage(history, member) if member else best_lineage(history))
     names = [parameter.name for parameter in history.state.spec.spec.parameters]
     match output:

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from population_operator.app import words
 from population_operator.app.cli.errors import COMPLETE
 from population_operator.app.cli.live import EVENTS, notable
-from population_operator.app.cli.source import history_of
+from population_operator.app.cli.source import Run
 from population_operator.app.cli.table import picture
 from population_operator.app.result import Result
 
+GOOD_WHEN_FALSE = ("Failed", "Suspended")
 
-def status(target: str, output: str) -> int:
+
+def status(run: Run, output: str) -> int:
     """Print the table of `population run` as it was last, or all of it as JSON."""
-    history = history_of(target)
     if output == "json":
-        print(Result.of(history).to_json(), end="")
+        conditions = None if run.status is None else run.status.get("conditions", [])
+        print(Result.of(run.history(), run.checkpoints, conditions).to_json(), end="")
         return COMPLETE
-    state, console = history.state, Console()
+    console = Console()
+    if run.entries or run.status is None:
+        _print_picture(run, console)
+    if run.status is not None:
+        if not run.entries:
+            console.print(Text.assemble((run.name, "bold"), "  has not begun\n"))
+        console.print(conditions_of(run.status, time.time()))
+    return COMPLETE
+
+
+def _print_picture(run: Run, console: Console) -> None:
+    history = run.history()
+    state = history.state
     recent = [
         (happening.time - state.started_at, words.sentence(happening))
         for happening in history.happenings
@@ -28,4 +49,26 @@ def status(target: str, output: str) -> int:
         console = Console(width=max(console.width, 160), height=len(state.members) + 20)
     width, height = console.size
     console.print(picture(state, history, recent, now=state.time, width=width, height=height))
-    return COMPLETE
+    if run.status is not None:
+        console.print()
+
+
+def conditions_of(status: Mapping[str, Any], now: float) -> Table | Text:
+    """What the operator says of the experiment: a row for each condition."""
+    conditions = status.get("conditions", ())
+    if not conditions:
+        return Text("no conditions: no operator has seen this experiment yet", style="yellow")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for title in ("condition", "status", "since", "reason", "message"):
+        table.add_column(title, no_wrap=title != "message", overflow="fold")
+    for it in conditions:
+        good = (it["status"] == "True") != (it["type"] in GOOD_WHEN_FALSE)
+        since = datetime.strptime(it["lastTransitionTime"], "%Y-%m-%dT%H:%M:%SZ")
+        table.add_row(
+            it["type"],
+            Text(it["status"], style="" if good else "yellow"),
+            Text(words.duration(now - since.replace(tzinfo=UTC).timestamp()), style="dim"),
+            it["reason"],
+            Text(words.one_line(it.get("message", ""))),
+        )
+    return table

@@ -6,21 +6,20 @@ import sys
 
 from population_operator.app import words
 from population_operator.app.cli.errors import COMPLETE, FAILED
-from population_operator.app.cli.source import entries_of, journal_of
+from population_operator.app.cli.source import Run
 from population_operator.core.verify import verify as replay
 
 
-def verify(target: str) -> int:
+def verify(run: Run) -> int:
     """Replay a journal; 1 where an entry does not follow."""
-    verdict = replay(entries_of(target))
-    path = journal_of(target)
+    verdict = replay(run.begun())
     if verdict.divergence is not None:
         where = f"entry {verdict.divergence.seq}"
-        print(f"{path}: {where} does not follow: {verdict.divergence.reason}", file=sys.stderr)
+        print(f"{run.label}: {where} does not follow: {verdict.divergence.reason}", file=sys.stderr)
         return FAILED
     state = verdict.state
     print(
-        f"{path}: {verdict.entries} entries, {words.plural(state.decisions, 'decision')}, "
+        f"{run.label}: {verdict.entries} entries, {words.plural(state.decisions, 'decision')}, "
         f"{words.plural(state.exploits, 'exploit')}: all of them follow"
     )
     return COMPLETE
