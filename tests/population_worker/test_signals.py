@@ -24,6 +24,23 @@ def test_a_worker_without_a_directive_exits_0(spawn):
     assert worker.finish() == (0, "")
 
 
+def test_a_signal_that_interrupts_nothing_is_heard_all_the_same(spawn):
+    worker = spawn("deaf.py", directive(1))
+    worker.until("listening")
+    worker.connect().reports(1)
+    worker.process.terminate()
+    assert worker.finish(2) == (0, "")
+
+
+def test_right_after_a_report_it_ends_within_two_seconds(spawn, root):
+    for number in range(30):
+        worker = spawn("walk.py", directive(1), root=str(root / str(number)))
+        worker.until("listening")
+        worker.connect().reports(2)
+        worker.process.terminate()
+        assert worker.finish(2) == (0, "")
+
+
 def test_a_training_worker_exits_143(spawn, root):
     worker = spawn("walk.py", directive(1), PAUSE="0.2")
     worker.until("step 1")

@@ -1,6 +1,7 @@
 """What the training thread and the control server share: the directive held, and the events.
 
-Everything happens under one lock and wakes who waits for it at once; nothing polls.
+Everything happens under one lock and wakes who waits for it at once; nothing polls. Only the wait
+for a directive comes up for air now and then, see `take`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from population_worker.directive import CheckpointRef, Directive, Forget
 from population_worker.report import Report
 
 _TROUBLES_KEPT = 100
+_BREATH_SECONDS = 0.25
 
 
 class Refused(Exception):
@@ -111,7 +113,10 @@ class Mailbox:
         """Wait for a directive with an id above `after`; None when the worker is to stop."""
         with self._lock:
             self._waiting_after = after
-            self._directive_put.wait_for(lambda: self._has_newer(after) or self._stopped)
+            # A signal that comes just before the main thread blocks does not interrupt it, and
+            # Python's handlers run only there: without the breath, SIGTERM would not be heard.
+            while not (self._has_newer(after) or self._stopped):
+                self._directive_put.wait(_BREATH_SECONDS)
             if self._stopped:
                 return None
             self._waiting_after = None
