@@ -17,17 +17,25 @@ MAX_BYTES = 1_500_000
 
 def load(path: str | Path) -> PopulationExperiment:
     """The one experiment in a YAML or JSON file. Every mistake is a ManifestError."""
-    return loads(_read(Path(path)), str(path))
+    return parse(document(path))
 
 
 def loads(text: str, source: str = "manifest") -> PopulationExperiment:
     """The one experiment in `text`; `source` is what problems of the text itself are told of."""
+    return parse(_ours(text, source))
+
+
+def document(path: str | Path) -> Any:
+    """What the file says of its one experiment, as the user wrote it; `parse` reads it."""
+    return _ours(_read(Path(path)), str(path))
+
+
+def _ours(text: str, source: str) -> Any:
     documents = _documents(text, source)
     if not documents:
         raise _error(source, f"is empty: a manifest begins with `kind: {KIND}`")
     if len(documents) == 1:
-        (document,) = documents
-        return parse(document)
+        return documents[0]
     ours = [document for document in documents if _kind(document) == KIND]
     if len(ours) > 1:
         names = listed((_name(document) for document in ours), "and")
@@ -35,7 +43,7 @@ def loads(text: str, source: str = "manifest") -> PopulationExperiment:
     if not ours:
         kinds = listed(dict.fromkeys(_kind(document) for document in documents), "and")
         raise _error(source, f"has no {KIND} among its documents, only {kinds}")
-    return parse(ours[0])
+    return ours[0]
 
 
 def _read(path: Path) -> str:

@@ -19,16 +19,23 @@ CONNECT_SECONDS = 10.0
 WATCH_SECONDS = 240
 """How long a watch lasts at most, so that one that hangs is noticed, whatever it hangs on."""
 
+STRICT = {"fieldValidation": "Strict"}
+"""For what a user wrote: a field that the server does not know is an error, not dropped."""
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 """Where a Pod finds the name of its namespace."""
 
 
 class ApiError(Exception):
-    """The API server refused: `status` is the HTTP code, `reason` its one word for it."""
+    """The API server refused: `status` is the HTTP code, `reason` its one word for it.
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    `causes` are the fields that it names, each with what is wrong with it.
+    """
+
+    def __init__(
+        self, status: int, reason: str, message: str, causes: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         super().__init__(f"{status} {reason}: {message}")
-        self.status, self.reason, self.message = status, reason, message
+        self.status, self.reason, self.message, self.causes = status, reason, message, causes
 
 
 class UnreachableError(Exception):
@@ -108,6 +115,16 @@ class Client:
         return await self._call(
             "PATCH", path, {}, body, {"Content-Type": "application/merge-patch+json"}
         )
+
+    async def try_apply(self, path: str, body: Object) -> Object:
+        """What `kubectl apply --server-side` would make of it; nothing is changed."""
+        query = {"dryRun": "All", "fieldManager": "kubectl", "force": "true"}
+        content = {"Content-Type": "application/apply-patch+yaml"}
+        return await self._call("PATCH", path, query | STRICT, body, content)
+
+    async def try_create(self, path: str, body: Object) -> Object:
+        """What would come of creating it; nothing is made."""
+        return await self._call("POST", path, {"dryRun": "All"} | STRICT, body)
 
     async def delete(self, path: str, uid: str = "", grace: int | None = None) -> None:
         """Delete it, but only if it is the one with this uid. What is missing is deleted."""
@@ -223,7 +240,9 @@ async def _raise(response: aiohttp.ClientResponse) -> None:
     message = str(status.get("message") or text[:500])
     if response.status in (502, 503, 504):
         raise UnreachableError(f"{response.status} {reason}: {message}")
-    raise ApiError(response.status, reason, message)
+    causes = (status.get("details") or {}).get("causes") or ()
+    fields = tuple((str(c["field"]), str(c["message"])) for c in causes if c.get("field"))
+    raise ApiError(response.status, reason, message, fields)
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

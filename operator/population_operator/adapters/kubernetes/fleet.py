@@ -13,6 +13,7 @@ import aiohttp
 from population_operator.adapters.kubernetes import manifests, pods
 from population_operator.adapters.kubernetes.cache import Cache
 from population_operator.adapters.kubernetes.client import (
+    STRICT,
     ApiError,
     Client,
     Object,
@@ -169,7 +170,7 @@ class KubernetesFleet:
             await self._prepare(run, experiment)
             try:
                 await self._client.create(
-                    path("pods", where.namespace), manifests.pod(experiment, worker)
+                    path("pods", where.namespace), manifests.pod(experiment, worker), **STRICT
                 )
             except ApiError as error:
                 if error.reason != "AlreadyExists":

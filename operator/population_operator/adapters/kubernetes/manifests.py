@@ -23,7 +23,7 @@ from population_operator.adapters.kubernetes.names import (
 )
 from population_operator.adapters.worker.credentials import Credentials
 from population_operator.adapters.worker.environment import WorkerPlace, environment
-from population_operator.api import PopulationExperiment
+from population_operator.api import PopulationExperiment, Problem
 from population_operator.core.desired import DesiredWorker
 
 CONTROL_PORT, METRICS_PORT = 8443, 9090
@@ -55,6 +55,15 @@ def pod(experiment: PopulationExperiment, worker: DesiredWorker) -> Object:
         },
         "spec": spec,
     }
+
+
+def unusable(experiment: PopulationExperiment) -> tuple[Problem, ...]:
+    """What is right for the embedded runtime, and of no use here."""
+    if experiment.spec.worker.template is None:
+        example = "{spec: {containers: [{name: worker, image: ...}]}}"
+        message = f"is required on Kubernetes, for example `template: {example}`"
+        return (Problem("spec.worker.template", message),)
+    return ()
 
 
 def secret(key: Key, credentials: Credentials) -> Object:
@@ -165,8 +174,10 @@ def _fill_worker(
     env = container.setdefault("env", [])
     if "HOME" not in {variable["name"] for variable in env}:
         env.append({"name": "HOME", "value": HOME})
-    env[:] = [variable for variable in env if variable["name"] not in variables]
-    env.extend({"name": name, "value": value} for name, value in variables.items() if value)
+    ours = {name: {"name": name, "value": value} for name, value in variables.items() if value}
+    said = {variable["name"] for variable in env}
+    env[:] = [ours.get(variable["name"], variable) for variable in env]  # Each keeps its index.
+    env.extend(variable for name, variable in ours.items() if name not in said)
     pod_ip = {"fieldRef": {"fieldPath": "status.podIP"}}
     env.append({"name": "POPULATION_HOST", "valueFrom": pod_ip})
     ports = container.setdefault("ports", [])

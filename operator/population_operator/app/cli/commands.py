@@ -134,15 +134,31 @@ def run(
     epilog=_examples(
         ("validate digits.yaml", "one line if it is right, else one for each problem"),
         ("validate experiments/*.yaml", "all at once"),
+        ("validate digits.yaml --server -n research", "also what only a cluster can know"),
     )
 )
 def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Manifests to check.")],
+    server: Annotated[
+        bool,
+        typer.Option("--server", help="Ask a cluster, too: would it take it, and its Pods?"),
+    ] = False,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
 ) -> int:
     """Check manifests: every problem at once, each with its place and what to write instead."""
+    from population_operator.app.cli.access import Access
     from population_operator.app.cli.validate import validate
 
-    return validate(files)
+    access = Access(namespace, context, kubeconfig)
+    if not server:
+        if access.given:
+            raise typer.BadParameter("a cluster is only asked with --server")
+        return validate(files)
+    from population_operator.app.cli.server import asking
+
+    return validate(files, asking(access))
 
 
 @app.command(epilog=_examples(("verify runs/digits", "1 if a decision does not follow")))

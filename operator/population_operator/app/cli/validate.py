@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from population_operator.api import CategoricalDomain, Parameter, PopulationExperiment, Scale
+from population_operator.api import (
+    CategoricalDomain,
+    Parameter,
+    PopulationExperiment,
+    Scale,
+    parse,
+)
 from population_operator.api.problems import ManifestError
 from population_operator.app import words
 from population_operator.app.cli.errors import BAD_INPUT, COMPLETE, problem_lines
-from population_operator.app.manifest import load
+from population_operator.app.manifest import document
+
+Check = Callable[[Any, PopulationExperiment], str]
+"""Asks somebody else about a manifest that reads well; returns what there is to say of it.
+
+Raises:
+  ManifestError: it would be refused there.
+"""
 
 
-def validate(files: list[Path]) -> int:
+def validate(files: list[Path], ask: Check | None = None) -> int:
     """Check each file; all problems of all of them are told."""
     code = COMPLETE
     for file in files:
         try:
-            experiment = load(file)
+            said = document(file)
+            experiment = parse(said)
+            also = f"; {ask(said, experiment)}" if ask else ""
         except ManifestError as error:
             print(*problem_lines(file, error), sep="\n", file=sys.stderr)
             code = BAD_INPUT
         else:
-            print(f"{file}: valid: {summary(experiment)}")
+            print(f"{file}: valid: {summary(experiment)}{also}")
     return code
 
 
