@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench clean format crds
+.PHONY: help run test check e2e e2e-up e2e-down bench clean format crds
 
 PYTHON ?= python3
 VENV := .venv
@@ -29,6 +29,15 @@ check: $(READY) ## Lint, type-check, hold the floors, and see that generated fil
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m population_operator.app.crds --output crds --check
+
+e2e: $(READY) ## Run everything on a real Kubernetes of two nodes: images, chart, kubelets (needs root)
+	$(BIN)/python -m pytest e2e $(ARGS)
+
+e2e-up: $(READY) ## Start that Kubernetes for yourself, until Ctrl-C
+	$(BIN)/python -m e2e up
+
+e2e-down: $(READY) ## Remove what it left, however it ended
+	$(BIN)/python -m e2e down
 
 bench: $(READY) ## Run the benchmarks behind the figures in the README
 	$(BIN)/python -m benchmarks

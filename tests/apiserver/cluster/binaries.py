@@ -12,13 +12,14 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 VERSION = "1.36.3"
 SERVERS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+NODE = ("kubelet", "kube-proxy")
 
 Tell = Callable[[str], None]
 
@@ -44,7 +45,7 @@ def cache() -> Path:
 def find() -> Binaries | None:
     """What is there already, or None where anything is missing."""
     found = located()
-    if len(found) < len(SERVERS) + 2:
+    if not {*SERVERS, "etcd", "kubectl"} <= set(found):
         return None
     apiserver, controller_manager, scheduler = (found[name] for name in SERVERS)
     return Binaries(apiserver, controller_manager, scheduler, found["etcd"], found["kubectl"])
@@ -55,18 +56,30 @@ def find_or_build(tell: Tell = print) -> Binaries:
 
     Raises `BinariesMissing` where that is impossible.
     """
-    found = find()
-    if found is not None:
-        return found
-    from tests.apiserver.cluster import building
-
-    cache().mkdir(parents=True, exist_ok=True)
-    with _alone(tell):
-        building.build(lambda: set(located()), cache(), tell)
+    _complete((*SERVERS, "etcd", "kubectl"), tell)
     found = find()
     if found is None:
         raise BinariesMissing(f"{cache()}: something is missing there after the build")
     return found
+
+
+def find_or_build_node(tell: Tell = print) -> dict[str, Path]:
+    """kubelet and kube-proxy by name, for a cluster of real nodes; half a minute more to build."""
+    _complete(NODE, tell)
+    found = located()
+    if missing := [name for name in NODE if name not in found]:
+        raise BinariesMissing(f"{cache()}: {', '.join(missing)} missing there after the build")
+    return {name: found[name] for name in NODE}
+
+
+def _complete(names: Sequence[str], tell: Tell) -> None:
+    if set(names) <= set(located()):
+        return
+    from tests.apiserver.cluster import building
+
+    cache().mkdir(parents=True, exist_ok=True)
+    with _alone(tell):
+        building.build(names, lambda: set(located()), cache(), tell)
 
 
 def located() -> dict[str, Path]:
@@ -78,7 +91,7 @@ def located() -> dict[str, Path]:
         together = {name: folder / name for name in SERVERS if _runs(folder / name)}
         if len(together) == len(SERVERS) or folder == cache():
             found = together | found
-        for name in ("etcd", "kubectl"):
+        for name in ("etcd", "kubectl", *NODE):
             if name not in found and _runs(folder / name):
                 found[name] = folder / name
     if "etcd" not in found and (etcd := shutil.which("etcd")):

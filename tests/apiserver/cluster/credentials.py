@@ -52,11 +52,12 @@ class Credentials:
         return self.folder / "tokens.csv"
 
 
-def make(folder: Path) -> Credentials:
-    """A certificate authority, the server's certificate, the accounts' key and four tokens."""
+def make(folder: Path, address: str = "127.0.0.1") -> Credentials:
+    """A certificate authority, the certificate of the server at `address`, the accounts' key and
+    four tokens."""
     folder.mkdir(parents=True)
     authority_key, authority = _certificate("population-operator-test-ca", None)
-    server_key, server = _certificate("kube-apiserver", (authority_key, authority))
+    server_key, server = _certificate("kube-apiserver", (authority_key, authority), address)
     accounts_key = ec.generate_private_key(ec.SECP256R1())
     ca = authority.public_bytes(serialization.Encoding.PEM).decode()
     found = Credentials(
@@ -112,9 +113,11 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _certificate(
-    name: str, issuer: tuple[ec.EllipticCurvePrivateKey, x509.Certificate] | None
+    name: str,
+    issuer: tuple[ec.EllipticCurvePrivateKey, x509.Certificate] | None,
+    address: str = "127.0.0.1",
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-    """A certificate for loopback, signed by `issuer`; without one, an authority."""
+    """A certificate for an address, signed by `issuer`; without one, an authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -136,7 +139,7 @@ def _certificate(
             x509.DNSName(one)
             for one in ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
         ]
-        names += [x509.IPAddress(ipaddress.ip_address(one)) for one in ("127.0.0.1", "10.96.0.1")]
+        names += [x509.IPAddress(ipaddress.ip_address(one)) for one in (address, "10.96.0.1")]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         builder = builder.add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False

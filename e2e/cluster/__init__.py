@@ -1,0 +1,5 @@
+"""A whole Kubernetes on one machine: two nodes, each a network namespace with a real kubelet."""
+
+from e2e.cluster.cluster import Cluster
+
+__all__ = ["Cluster"]

@@ -1,0 +1,186 @@
+"""The whole cluster, in one folder; one at a time on a machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.apiserver.cluster import binaries, credentials, storage
+from tests.apiserver.cluster.client import Client
+from tests.apiserver.cluster.control_plane import ControlPlane, Pace
+
+from e2e.cluster import network, sweep
+from e2e.cluster.network import NodeNetwork
+from e2e.cluster.node import Node, Programs
+
+FOLDER = Path("/var/lib/population-e2e")
+GPUS = (2, 1)
+NEEDED = {
+    "containerd": "containerd",
+    "ctr": "containerd",
+    "runc": "runc",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+    "nft": "nftables",
+    "conntrack": "conntrack",
+    "buildah": "buildah",
+    "mmdebstrap": "mmdebstrap",
+    "prometheus": "prometheus",
+}
+"""Each program, and the Debian package that has it."""
+
+Tell = Callable[[str], None]
+
+
+class CannotRun(Exception):
+    """Why a cluster cannot be had here, and what to do."""
+
+
+class KubectlFailed(Exception):
+    """What kubectl wrote to its standard error."""
+
+
+class Cluster:
+    """`with Cluster(images, tell) as cluster:`; node-0 and node-1 with 2 and 1 GPUs.
+
+    Args:
+      images: archives that every node gets before its kubelet starts.
+      tell: one line of progress.
+    """
+
+    def __init__(self, images: list[Path], tell: Tell = print, folder: Path = FOLDER) -> None:
+        self.folder = folder
+        self.tell = tell
+        self.images = images
+        self.networks = [NodeNetwork(index) for index in range(len(GPUS))]
+        self.nodes: dict[str, Node] = {}
+
+    def start(self) -> None:
+        programs = find_programs(self.tell)
+        self.binaries = binaries.find_or_build(self.tell)
+        sweep.sweep(self.folder, self.networks)
+        try:
+            self._start(programs)
+        except BaseException:
+            self.stop(Path("e2e-logs"))
+            raise
+
+    def _start(self, programs: Programs) -> None:
+        network.create(self.networks)
+        pace = Pace(node_grace=12.0)
+        self.control_plane = ControlPlane(self.binaries, self.folder, pace, host=network.HOST)
+        self.control_plane.start()
+        plane = self.control_plane
+        self.client: Client = plane.client
+        storage.make_class(self.client)
+        kubeconfig = plane.kubeconfig_for("nodes", plane.credentials.tokens[credentials.NODES])
+        for place, gpus in zip(self.networks, GPUS, strict=True):
+            folder = self.folder / f"node-{place.index}"
+            authority = plane.credentials.ca_file
+            node = Node(place, folder, programs, self.client, kubeconfig, authority, gpus)
+            self.nodes[node.name] = node
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self._start_node, self.nodes.values()))
+        self.tell(f"Kubernetes {binaries.VERSION} is up with {len(self.nodes)} nodes")
+
+    def _start_node(self, node: Node) -> None:
+        node.start()
+        for archive in self.images:
+            node.import_image(archive)
+        node.join()
+        node.wait_until_ready()
+
+    def stop(self, keep_logs: Path | None = None) -> None:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Node.stop, self.nodes.values()))
+        if hasattr(self, "control_plane"):
+            self.control_plane.stop()
+        sweep.sweep(self.folder, self.networks, keep_logs)
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.control_plane.kubeconfig
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, seconds: float = 120) -> str:
+        """kubectl as the admin: its output; raises `KubectlFailed` with its words."""
+        done = subprocess.run(
+            [self.binaries.kubectl, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            env=self.environment(),
+        )
+        if done.returncode:
+            raise KubectlFailed(done.stderr.strip() or done.stdout.strip())
+        return done.stdout
+
+    def kubectl_json(self, *arguments: str) -> Any:
+        return json.loads(self.kubectl(*arguments, "-o", "json"))
+
+    def environment(self) -> dict[str, str]:
+        """For kubectl, helm and people."""
+        path = f"{self.binaries.kubectl.parent}:{os.environ.get('PATH', '')}"
+        return os.environ | {"KUBECONFIG": str(self.kubeconfig), "PATH": path}
+
+    def __enter__(self) -> Cluster:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop(None if kind is None else Path("e2e-logs"))
+
+
+def find_programs(tell: Tell) -> Programs:
+    """Installs what is missing where this is Debian and we are root.
+
+    Raises:
+      CannotRun: something is missing that we cannot install.
+    """
+    if os.geteuid() != 0:
+        raise CannotRun("a cluster of real nodes needs root: use sudo, or E2E_CLUSTER=existing")
+    missing = {package for program, package in NEEDED.items() if not _which(program)}
+    if not Path("/usr/lib/cni/bridge").exists():
+        missing.add("containernetworking-plugins")
+    if missing:
+        _install(sorted(missing), tell)
+    node = binaries.find_or_build_node(tell)
+    found = {name: _which(name) for name in ("containerd", "ctr")}
+    return Programs(
+        node["kubelet"], node["kube-proxy"], Path(found["containerd"]), Path(found["ctr"])
+    )
+
+
+def _install(packages: list[str], tell: Tell) -> None:
+    if not shutil.which("apt-get"):
+        raise CannotRun(f"install {', '.join(packages)} (the names of Debian's packages)")
+    tell(f"Installing {', '.join(packages)}")
+    # Packages start their services at once; only the programs are wanted.
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
+        done = subprocess.run(
+            ["apt-get", "-q", *command],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+        )
+        if done.returncode:
+            raise CannotRun(f"apt-get {' '.join(command)}: {done.stderr.strip()[-800:]}")
+
+
+def _which(program: str) -> str:
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or ""
