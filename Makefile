@@ -29,6 +29,7 @@ check: $(READY) ## Lint, type-check, hold the floors, and see that generated fil
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m population_operator.app.crds --output crds --check
+	$(BIN)/python -m population_operator.app.crds --output helm/population-operator/files/crds --check
 
 e2e: $(READY) ## Run everything on a real Kubernetes of two nodes: images, chart, kubelets (needs root)
 	$(BIN)/python -m pytest e2e $(ARGS)
@@ -46,8 +47,9 @@ format: $(READY) ## Format the code and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-crds: $(READY) ## Generate crds/ from the models in api/
+crds: $(READY) ## Generate crds/ and the chart's from the models in api/
 	$(BIN)/python -m population_operator.app.crds --output crds
+	$(BIN)/python -m population_operator.app.crds --output helm/population-operator/files/crds
 
 clean: ## Remove runs, caches and the virtual environment
 	rm -rf runs dist build $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

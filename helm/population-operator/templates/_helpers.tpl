@@ -1,0 +1,81 @@
+{{- define "population.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "population.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- else if contains (include "population.name" .) .Release.Name }}
+{{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "population.name" .) | trunc 52 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- /* Whoever belongs to this release, hooks included. */ -}}
+{{- define "population.releaseLabels" -}}
+app.kubernetes.io/name: {{ include "population.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- /* The operator's own Pods. */ -}}
+{{- define "population.selectorLabels" -}}
+{{ include "population.releaseLabels" . }}
+app.kubernetes.io/component: operator
+{{- end }}
+
+{{- define "population.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
+{{ include "population.releaseLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: population-operator
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "population.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "population.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "population.masterSecretName" -}}
+{{- default (printf "%s-master" (include "population.fullname" .)) .Values.masterSecret.existingSecret }}
+{{- end }}
+
+{{- define "population.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end }}
+{{- end }}
+
+{{- define "population.testNamespace" -}}
+{{- $first := .Release.Namespace }}
+{{- with .Values.watchNamespaces }}{{ $first = first . }}{{ end }}
+{{- default $first .Values.test.namespace }}
+{{- end }}
+
+{{- define "population.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "population.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- /* Labels of the workers' Pods, as the operator sets them. */ -}}
+{{- define "population.workerLabels" -}}
+app.kubernetes.io/managed-by: population-operator
+{{- end }}
