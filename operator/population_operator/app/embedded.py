@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from population_operator.adapters.local import FileJournal, LocalFleet, RunFolder
+from population_operator.adapters.local import FileJournal, LocalFleet, RunFolder, sweep
 from population_operator.api import PopulationExperiment
+from population_operator.core import retention
 from population_operator.core.history import History
 from population_operator.model.entry import Entry, Phase
 from population_operator.model.state import State
@@ -82,12 +83,20 @@ class EmbeddedRun:
         """Reconcile until the experiment has ended, is suspended, or was interrupted."""
         entries = await self.known()
         experiment = self._identified(entries)
-        credentials = self._folder.prepare(experiment.metadata.uid)
+        uid = experiment.metadata.uid
+        await asyncio.to_thread(self._folder.claim, uid)
+        credentials = self._folder.prepare(uid)
         views = ListeningViews(listener)
         for entry in entries:
             views.history.add(entry)
         fleet = LocalFleet(
-            self._folder, program.command, program.env, program.cwd, credentials, self._wake.set
+            self._folder,
+            program.command,
+            program.env,
+            program.cwd,
+            credentials,
+            self._wake.set,
+            inherited=_open(views.history.state),
         )
         reconciler = Reconciler(self._journal, fleet, views, WallClock())
         handlers = self._listen_to_signals()
@@ -103,10 +112,32 @@ class EmbeddedRun:
             for number in handlers:
                 asyncio.get_running_loop().remove_signal_handler(number)
             await fleet.close()
+        await self.tidy(self.state)
         return self.state, views.history
 
+    async def tidy(self, state: State) -> None:
+        """After the end: delete the checkpoints that are not kept and that no worker deleted.
+
+        A worker does most of it. It may have had no time for that, or have been killed; and
+        whoever interrupts has waited long enough.
+
+        Raises:
+          JournalInUseError: a process of an earlier run does not end.
+        """
+        if not state.phase.ended:
+            return
+        uid = state.spec.metadata.uid
+        await asyncio.to_thread(self._folder.claim, uid)
+        keep = retention.retained(state)
+        await asyncio.to_thread(sweep, self._folder.checkpoints(uid), keep)
+
     def _done(self) -> bool:
-        return self.state.cleaned_up or self.state.phase is Phase.SUSPENDED
+        state = self.state
+        return (
+            state.cleaned_up
+            or state.phase is Phase.SUSPENDED
+            or (self._interrupted and state.phase.ended)
+        )
 
     async def _sleep(self, deadline: float | None) -> None:
         """Until something happens, or the deadline, or a second for the display."""
@@ -140,3 +171,8 @@ class EmbeddedRun:
         for number in numbers:
             asyncio.get_running_loop().add_signal_handler(number, self.interrupt)
         return numbers
+
+
+def _open(state: State) -> tuple[tuple[str, int], ...]:
+    """Incarnations that a controller before this one saw running."""
+    return tuple((w.name, w.incarnation) for w in state.workers.values() if w.open and w.uid)

@@ -53,7 +53,7 @@ def losses(before: State, state: State, observed: Iterable[Observed]) -> tuple[F
         if event.cause.charged and member and not member.reported:
             events.append(_charge(state, member, event.cause, event.detail))
         lost = state.workers[event.worker].losses
-        if lost > 1 and not event.cause.charged:
+        if lost > max(1, worker.losses) and not event.cause.charged:
             until = state.time + back_off(lost - 1)
             events.append(WorkerHeld(worker=event.worker, not_before=until))
     return tuple(events)

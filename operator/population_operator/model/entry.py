@@ -41,6 +41,8 @@ class Cause(StrEnum):
     NODE_LOST = "NodeLost"
     VANISHED = "Vanished"
     UNREACHABLE = "Unreachable"
+    ABANDONED = "Abandoned"
+    """The controller ended, and its workers with it; no slot is held for that."""
     REFUSED = "Refused"
     """It could not be started at all (no such command, no such image)."""
 

@@ -3,5 +3,6 @@
 from population_operator.adapters.local.fleet import LocalFleet
 from population_operator.adapters.local.folder import RunFolder
 from population_operator.adapters.local.journal import FileJournal
+from population_operator.adapters.local.sweeping import sweep
 
-__all__ = ["FileJournal", "LocalFleet", "RunFolder"]
+__all__ = ["FileJournal", "LocalFleet", "RunFolder", "sweep"]

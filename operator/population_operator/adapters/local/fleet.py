@@ -12,10 +12,17 @@ from pathlib import Path
 
 import aiohttp
 
+from population_operator.adapters.local import leftovers
 from population_operator.adapters.local.folder import RunFolder
 from population_operator.adapters.local.process import explain, spawn, stop
+from population_operator.adapters.local.warden import Warden
 from population_operator.adapters.worker.credentials import Credentials
-from population_operator.adapters.worker.environment import WorkerPlace, environment
+from population_operator.adapters.worker.environment import (
+    INCARNATION,
+    WORKER,
+    WorkerPlace,
+    environment,
+)
 from population_operator.adapters.worker.link import WAIT_SECONDS, Address, WorkerLink
 from population_operator.api import PopulationExperiment
 from population_operator.core.desired import Desired, DesiredWorker
@@ -48,6 +55,7 @@ class LocalFleet:
       command: what a worker runs; `env` is added to this process's environment, `cwd` its folder.
       credentials: of the experiment.
       wake: called when something happened that `observe` would tell.
+      inherited: incarnations (worker, number) of a controller that ended, and they with it.
     """
 
     folder: RunFolder
@@ -56,9 +64,11 @@ class LocalFleet:
     cwd: Path
     credentials: Credentials
     wake: Callable[[], None]
+    inherited: tuple[tuple[str, int], ...] = ()
     _all: dict[tuple[str, int], _Incarnation] = field(default_factory=dict)
     _ending: set[asyncio.Task[None]] = field(default_factory=set)
     _session: aiohttp.ClientSession | None = None
+    _warden: Warden | None = None
 
     # --- the port ---
 
@@ -70,7 +80,10 @@ class LocalFleet:
             present=tuple(
                 PresentWorker(i.worker, i.number, i.uid, silent_for=_silence(i, now)) for i in alive
             ),
-            gone=tuple(i.gone for i in self._all.values() if i.gone is not None),
+            gone=(
+                *(i.gone for i in self._all.values() if i.gone is not None),
+                *(_abandoned(*at) for at in self.inherited),
+            ),
             events=tuple(e for i in self._all.values() if i.link for e in i.link.events),
         )
 
@@ -94,6 +107,9 @@ class LocalFleet:
             self._end(self._all.pop(at))
         if self._ending:
             await asyncio.gather(*self._ending)
+        if self._warden is not None:
+            warden, self._warden = self._warden, None
+            await asyncio.to_thread(warden.close)
         if self._session is not None:
             await self._session.close()
 
@@ -112,7 +128,8 @@ class LocalFleet:
             control, metrics = _free_ports(2)
             place = self._place(experiment.metadata.uid, control, metrics)
             variables = environment(experiment, it.worker, it.number, worker.directive, place)
-            env = {**os.environ, **self.env, **variables}
+            marks = self._watched().marks
+            env = {**os.environ, **self.env, **variables, **marks}
             it.process = await spawn(self.command, env, self.cwd, log)
         except (OSError, ValueError) as error:
             it.gone = _gone(it, Cause.REFUSED, _refusal(error, self.command[0]))
@@ -128,13 +145,22 @@ class LocalFleet:
         self.wake()
         code = await it.process.wait()
         await it.link.close()
+        # What it started may write checkpoints, too: none of that may meet its successor.
+        slot = {name: variables[name] for name in (WORKER, INCARNATION)}
+        await asyncio.to_thread(leftovers.end, {**marks, **slot})
         it.gone = _gone(it, Cause.EXITED, explain(code, log))
         self.wake()
 
+    def _watched(self) -> Warden:
+        if self._warden is None:
+            self._warden = Warden()
+        return self._warden
+
     def _place(self, uid: str, control_port: int, metrics_port: int) -> WorkerPlace:
-        credentials = self.folder.credentials
+        folder = self.folder.absolute()  # A worker runs elsewhere.
+        credentials = folder.credentials
         return WorkerPlace(
-            checkpoints=self.folder.checkpoints(uid),
+            checkpoints=folder.checkpoints(uid),
             token=credentials / "token",
             certificate=credentials / "tls.crt",
             key=credentials / "tls.key",
@@ -164,6 +190,11 @@ class LocalFleet:
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
             self._session = aiohttp.ClientSession(connector=connector)
         return self._session
+
+
+def _abandoned(worker: str, number: int) -> WorkerGone:
+    detail = "it ended with the run that had started it"
+    return WorkerGone(worker=worker, incarnation=number, cause=Cause.ABANDONED, detail=detail)
 
 
 def _gone(it: _Incarnation, cause: Cause, detail: str) -> WorkerGone:

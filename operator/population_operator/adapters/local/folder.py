@@ -7,7 +7,10 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from population_operator.adapters.local import leftovers
+from population_operator.adapters.local.journal import JournalInUseError
 from population_operator.adapters.worker.credentials import MASTER_BYTES, Credentials, derive
+from population_operator.adapters.worker.environment import CHECKPOINTS
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,23 @@ class RunFolder:
     """Everything that one run of the embedded runtime leaves behind."""
 
     root: Path
+
+    def absolute(self) -> RunFolder:
+        """The same folder under a name that means it everywhere, without links in it."""
+        return RunFolder(self.root.resolve())
+
+    def claim(self, uid: str) -> None:
+        """End what an earlier run of this folder left; only with its journal locked.
+
+        Raises:
+          JournalInUseError: something of it does not end.
+        """
+        checkpoints = self.absolute().checkpoints(uid)
+        if left := leftovers.end({CHECKPOINTS: str(checkpoints)}):
+            raise JournalInUseError(
+                f"{self.root}: process {left[0]} of an earlier run of this folder does not end: "
+                "end it, or use another folder"
+            )
 
     @property
     def journal(self) -> Path:

@@ -8,6 +8,10 @@ from pathlib import PurePath
 from population_operator.api import PopulationExperiment
 from population_operator.model.decision import Directive
 
+WORKER = "POPULATION_WORKER"
+INCARNATION = "POPULATION_INCARNATION"
+CHECKPOINTS = "POPULATION_CHECKPOINTS"
+
 
 @dataclass(frozen=True)
 class WorkerPlace:
@@ -33,9 +37,9 @@ def environment(
     variables = {
         "POPULATION_EXPERIMENT": experiment.metadata.name,
         "POPULATION_EXPERIMENT_UID": experiment.metadata.uid,
-        "POPULATION_WORKER": worker,
-        "POPULATION_INCARNATION": str(incarnation),
-        "POPULATION_CHECKPOINTS": str(place.checkpoints),
+        WORKER: worker,
+        INCARNATION: str(incarnation),
+        CHECKPOINTS: str(place.checkpoints),
         "POPULATION_HOST": place.host,
         "POPULATION_CONTROL_PORT": str(place.control_port),
         "POPULATION_METRICS_PORT": str(place.metrics_port),

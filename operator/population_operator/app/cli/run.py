@@ -51,6 +51,7 @@ async def _run(experiment: PopulationExperiment, program: Program, folder: RunFo
     try:
         before = _refuse_changes(experiment, await embedded.known())
         if before is not None and before.phase.ended:
+            await embedded.tidy(before)
             state, history = before, _history(await embedded.known())
             print(f"{folder.root} holds a run that has ended; another --output starts a new one")
         else:

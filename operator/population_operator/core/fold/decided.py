@@ -129,9 +129,7 @@ def _opened(draft: Draft, event: WorkerOpened) -> None:
 def _closed(draft: Draft, event: WorkerClosed) -> None:
     worker = draft.workers.get(event.worker)
     if worker and worker.incarnation == event.incarnation:
-        losses = worker.losses
-        draft.close(event.worker)
-        draft.worker(event.worker, losses=losses)  # Closed on purpose: not a loss.
+        draft.close(event.worker, lost=False)
 
 
 def _held(draft: Draft, event: WorkerHeld) -> None:

@@ -61,10 +61,11 @@ class Draft:
             self.member(member, worker=None, waiting_since=self.now)
         self.worker(worker, member=None)
 
-    def close(self, worker: str) -> None:
-        """The incarnation is over, whatever the reason."""
+    def close(self, worker: str, *, lost: bool = True) -> None:
+        """The incarnation is over; `lost` says whether that was the slot's own doing."""
         if not self.workers[worker].open:
             return
         self.release(worker)
-        losses = self.workers[worker].losses + (0 if self.workers[worker].delivered else 1)
+        losses = self.workers[worker].losses
+        losses += lost and not self.workers[worker].delivered
         self.worker(worker, open=False, started=False, directive=None, holds=None, losses=losses)

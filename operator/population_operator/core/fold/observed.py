@@ -10,6 +10,7 @@ from population_operator.core.directives import due
 from population_operator.core.fold.draft import Draft
 from population_operator.core.trials import ended_rung
 from population_operator.model.entry import (
+    Cause,
     Forgotten,
     Phase,
     Reported,
@@ -50,7 +51,7 @@ def _seen(draft: Draft, event: WorkerSeen) -> None:
 
 def _gone(draft: Draft, event: WorkerGone) -> None:
     if _current(draft, event):
-        draft.close(event.worker)
+        draft.close(event.worker, lost=event.cause is not Cause.ABANDONED)
 
 
 def _heard(draft: Draft, event: Any) -> bool:
