@@ -55,9 +55,7 @@ class Reconciler:
         pass, what was not appended never happened. Each entry is acted on as soon as it is durable:
         workers wait for it.
         """
-        state, acted = self.states.get(key), None
-        if state is None:
-            state = await self._reload(key)
+        state, acted = await self.load(key), None
         observation = await self.fleet.observe(key, experiment)
         while entry := await self.decide(state, observation, now := self.clock.now()):
             try:
@@ -78,6 +76,10 @@ class Reconciler:
         await self.views.show(key, state, tuple(self.unshown.get(key, ())))
         self.unshown.pop(key, None)
         return next_deadline(state, now)
+
+    async def load(self, key: str) -> State:
+        """Where the experiment stands; an empty state before it has begun."""
+        return self.states.get(key) or await self._reload(key)
 
     async def _act(self, key: str, state: State) -> None:
         try:

@@ -81,7 +81,6 @@ OTHER = {
     "population.baselines": put("population.baselines", 2),
     "schedule.interval": put("schedule.interval", 50),
     "schedule.synchronous": put("schedule.synchronous", True),
-    "worker.template": lambda spec: spec["worker"]["template"]["spec"].update(hostNetwork=True),
     "worker.local": put("worker.local.command", ["python"]),
     "storage.claimName": put("storage.claimName", "other"),
     "storage.claimTemplate": put("storage", {"claimTemplate": CLAIM}),
@@ -94,6 +93,10 @@ ALLOWED = {
     "schedule.maxDuration": [put("schedule.maxDuration", "1h"), drop("schedule.maxDuration")],
     "schedule.stragglerTimeout": [drop("schedule.stragglerTimeout")],
     "worker.maxRestarts": [put("worker.maxRestarts", 9), drop("worker.maxRestarts")],
+    "worker.template": [
+        lambda spec: spec["worker"]["template"]["spec"].update(hostNetwork=True),
+        drop("worker.template"),
+    ],
     "storage.deletionPolicy": [put("storage.deletionPolicy", "Delete")],
     "suspend": [put("suspend", True), drop("suspend")],
     "ttlSecondsAfterFinished": [put("ttlSecondsAfterFinished", 1), drop("ttlSecondsAfterFinished")],
@@ -135,7 +138,7 @@ def test_what_a_run_depends_on_is_fixed(case: str, server: ApiServer) -> None:
     assert server.refusals(new, old)
 
 
-@pytest.mark.parametrize("case", ["initial", "worker.template", "worker.local", "population.seed"])
+@pytest.mark.parametrize("case", ["initial", "worker.local", "population.seed"])
 def test_what_was_not_given_cannot_be_added(case: str, server: ApiServer) -> None:
     new, old = changed(drop(case))
     assert server.refusals(old, new)
@@ -147,6 +150,14 @@ def test_what_was_not_given_cannot_be_added(case: str, server: ApiServer) -> Non
 def test_the_rest_may_change(path: str, change: Change, server: ApiServer) -> None:
     new, old = changed(change)
     assert server.refusals(new, old) == []
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_spec_that_was_refused_before_it_began_binds_nobody(case: str, server: ApiServer) -> None:
+    new, old = changed(REFUSED[case])
+    refused, begun = {"status": {"phase": "Refused"}}, {"status": {"phase": "Running"}}
+    assert server.refusals(new | refused, old | refused) == []
+    assert server.refusals(new | begun, old | begun)
 
 
 def test_nothing_changed_is_accepted(server: ApiServer) -> None:

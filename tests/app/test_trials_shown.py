@@ -67,7 +67,7 @@ def test_the_statuses(told: History) -> None:
     shown = [member_status(told.state, member) for member in told.state.population]
     assert {status["phase"] for status in shown} == {"Stopped", "Finished"}
     assert {(s["bracket"], s["rung"]) for s in shown} >= {(0, 0), (1, 0), (2, 0)}
-    assert experiment_status(told.state, (), {}, 1)["algorithm"] == "hyperband"
+    assert experiment_status(told.state, (), {}, 1, 0.0)["algorithm"] == "hyperband"
 
 
 def test_one_line_of_a_manifest() -> None:

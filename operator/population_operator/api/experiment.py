@@ -95,8 +95,6 @@ class ExperimentSpec(ApiModel):
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=INT32), WHOLE] | None = None
     """Delete the experiment this long after it has ended; never without it."""
 
-    cel = TRANSITIONS
-
     @field_validator("initial")
     @classmethod
     def _typed(
@@ -223,7 +221,7 @@ class PopulationExperiment(ApiModel):
     metadata: Annotated[Metadata, Field(examples=["{name: digits}"])]
     spec: Annotated[ExperimentSpec, Field(examples=["{objective: ...}"])]
 
-    cel = NAME_CEL
+    cel = (*NAME_CEL, *TRANSITIONS)
 
     @model_validator(mode="before")
     @classmethod

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from population_operator.api.base import ApiModel, Cel
-from population_operator.api.experiment import GROUP, KIND, NAME_CEL, VERSION, ExperimentSpec
+from population_operator.api.experiment import (
+    GROUP,
+    KIND,
+    VERSION,
+    ExperimentSpec,
+    PopulationExperiment,
+)
 from population_operator.api.journal import JournalSpec
 from population_operator.api.member import MemberSpec, MemberStatus
 from population_operator.api.status import ExperimentStatus
@@ -78,7 +84,7 @@ KINDS = (
             Column("Exploits", ".status.counts.exploits", "integer", wide=True),
             AGE,
         ),
-        cel=NAME_CEL,
+        cel=PopulationExperiment.cel,
     ),
     Kind(
         name="PopulationMember",

@@ -1,6 +1,8 @@
 """What may change while an experiment runs: expressions for the API server, which compares.
 
-They stand on `spec`, so that a field which is removed and added again cannot slip through.
+They stand on the whole object, so that a field which is removed and added again cannot slip
+through, and so that they see whether the run has begun: a spec that the operator refused binds
+nobody.
 """
 
 from __future__ import annotations
@@ -15,11 +17,16 @@ CHANGEABLE = (
     "schedule.maxDuration",
     "schedule.stragglerTimeout",
     "worker.maxRestarts",
+    "worker.template",
     "storage.deletionPolicy",
     "suspend",
     "ttlSecondsAfterFinished",
 )
-"""What a user may change; of these `population.size` and `schedule.maxSteps` may only grow."""
+"""What a user may change; of these `population.size` and `schedule.maxSteps` may only grow.
+
+The Pod template, since decisions do not depend on it, and a limit that was too low, or an image
+that cannot be pulled, must be mendable: Pods that start from then on are made from it.
+"""
 
 FIXED = (
     "objective.metric",
@@ -32,12 +39,22 @@ FIXED = (
     "population.baselines",
     "schedule.interval",
     "schedule.synchronous",
-    "worker.template",
     "worker.local",
     "storage.claimName",
     "storage.claimTemplate",
 )
 """What a run depends on."""
+
+REFUSED = "Refused"
+"""The phase of an experiment that has not begun, because the operator cannot use its spec."""
+
+_NOT_BEGUN = (
+    f"has(oldSelf.status) && has(oldSelf.status.phase) && oldSelf.status.phase == '{REFUSED}'"
+)
+
+
+def _once_begun(rule: str, message: str, path: str) -> Cel:
+    return Cel(f"({_NOT_BEGUN}) || ({rule})", message, f"spec.{path}")
 
 
 def _present(side: str, path: str) -> str:
@@ -48,16 +65,16 @@ def _present(side: str, path: str) -> str:
 
 
 def _unchanged(path: str) -> Cel:
-    now, before = _present("self", path), _present("oldSelf", path)
-    rule = f"{now} == {before} && (!{now} || self.{path} == oldSelf.{path})"
+    now, before = _present("self.spec", path), _present("oldSelf.spec", path)
+    rule = f"{now} == {before} && (!{now} || self.spec.{path} == oldSelf.spec.{path})"
     message = f"{path} is fixed while an experiment exists: create another one to change it"
-    return Cel(rule, message, path)
+    return _once_begun(rule, message, path)
 
 
-_SAME_ORDER = Cel(
-    "self.parameters.map(p, p.name) == oldSelf.parameters.map(p, p.name) && "
-    "self.parameters.all(p, !has(p.categorical) || oldSelf.parameters.all(q, q.name != p.name || "
-    "!has(q.categorical) || q.categorical.values.map(value, value) == "
+_SAME_ORDER = _once_begun(
+    "self.spec.parameters.map(p, p.name) == oldSelf.spec.parameters.map(p, p.name) && "
+    "self.spec.parameters.all(p, !has(p.categorical) || oldSelf.spec.parameters.all(q, "
+    "q.name != p.name || !has(q.categorical) || q.categorical.values.map(value, value) == "
     "p.categorical.values.map(value, value)))",
     "the order of parameters and of their values is fixed: draws depend on it",
     "parameters",
@@ -67,14 +84,15 @@ _SAME_ORDER = Cel(
 TRANSITIONS = (
     *(_unchanged(path) for path in FIXED),
     _SAME_ORDER,
-    Cel(
-        "has(self.population.size) == has(oldSelf.population.size) && "
-        "(!has(self.population.size) || self.population.size >= oldSelf.population.size)",
+    _once_begun(
+        "has(self.spec.population.size) == has(oldSelf.spec.population.size) && "
+        "(!has(self.spec.population.size) || "
+        "self.spec.population.size >= oldSelf.spec.population.size)",
         "population.size may only grow",
         "population.size",
     ),
-    Cel(
-        "self.schedule.maxSteps >= oldSelf.schedule.maxSteps",
+    _once_begun(
+        "self.spec.schedule.maxSteps >= oldSelf.spec.schedule.maxSteps",
         "schedule.maxSteps may only grow",
         "schedule.maxSteps",
     ),

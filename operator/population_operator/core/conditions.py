@@ -42,6 +42,17 @@ def conditions(state: State, problems: Sequence[Problem] = ()) -> tuple[Conditio
     )
 
 
+def refused(problem: Problem) -> tuple[Condition, ...]:
+    """The same conditions of an experiment that cannot begin."""
+    return (
+        Condition("Ready", False, problem.reason, problem.message),
+        Condition("Progressing", False, problem.reason),
+        Condition("Complete", False, problem.reason),
+        Condition("Failed", False, problem.reason),
+        Condition("Suspended", False, "NotSuspended"),
+    )
+
+
 def _workers(state: State, problems: Sequence[Problem]) -> Condition:
     """Ready: whether every worker that there should be runs."""
     if state.phase.ended:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from population_operator.adapters.kubernetes.client import Object
 from population_operator.adapters.kubernetes.names import API_VERSION, Key
 from population_operator.adapters.kubernetes.status import timestamp
+from population_operator.core.conditions import Problem
 from population_operator.model.decision import Decision, DecisionKind
 from population_operator.model.entry import (
     Decided,
@@ -67,6 +68,12 @@ def told(entry: Entry, before: State) -> list[Told]:
             case _:
                 pass
     return found
+
+
+def troubled(problem: Problem, generation: int, now: float) -> Told:
+    """What keeps an experiment from going on: once for each kind of cause and each spec."""
+    name = f"g{generation}-{problem.reason.lower()}"
+    return Told(name, now, problem.reason, problem.message, warning=True)
 
 
 def event_object(key: Key, it: Told) -> Object:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
 
-from population_operator.adapters.kubernetes import manifests, pods
+from population_operator.adapters.kubernetes import manifests, pods, refusals
 from population_operator.adapters.kubernetes.cache import Cache
 from population_operator.adapters.kubernetes.client import (
     STRICT,
@@ -23,6 +23,7 @@ from population_operator.adapters.kubernetes.connection import Connection
 from population_operator.adapters.kubernetes.names import Key, path, pod_name
 from population_operator.adapters.worker.credentials import Credentials, derive
 from population_operator.api import PopulationExperiment
+from population_operator.api import Problem as Mistake
 from population_operator.core.conditions import Problem
 from population_operator.core.desired import Desired, DesiredWorker
 from population_operator.core.observation import Observation
@@ -32,10 +33,20 @@ from population_operator.ports import ConflictError
 log = logging.getLogger(__name__)
 
 FIRST_RETRY, LAST_RETRY = 1.0, 60.0
+DELETE = "delete "
+"""What names of attempts to delete a Pod begin with."""
 
 
 class NotSyncedError(Exception):
     """The cache has not been filled yet: nothing can be said to be missing."""
+
+
+class TemplateRefusedError(Exception):
+    """The server does not take what was made from a template of the user's."""
+
+    def __init__(self, reason: str, problems: tuple[Mistake, ...]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.reason = reason
 
 
 @dataclass
@@ -52,6 +63,7 @@ class _Run:
 
     credentials: Credentials
     prepared: bool = False
+    spec: PopulationExperiment | None = None
     connections: dict[tuple[str, int], Connection] = field(default_factory=dict)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     problems: dict[str, Problem] = field(default_factory=dict)
@@ -103,6 +115,7 @@ class KubernetesFleet:
     async def apply(self, key: str, desired: Desired, state: State) -> None:
         run, where = self._run(key), Key.parse(key)
         wanted = {(w.worker, w.incarnation): w for w in desired.workers}
+        _forget_past(run, state, wanted)
         existing = {pods.place(pod): pod for pod in self._pods(where.uid)}
         for at, pod in existing.items():
             if at not in wanted:
@@ -173,6 +186,10 @@ class KubernetesFleet:
                     path("pods", where.namespace), manifests.pod(experiment, worker), **STRICT
                 )
             except ApiError as error:
+                if refusals.invalid(error):
+                    template = experiment.spec.worker.template
+                    found = refusals.template_problems(error, template, refusals.POD_TEMPLATE)
+                    raise TemplateRefusedError("PodTemplateInvalid", found) from error
                 if error.reason != "AlreadyExists":
                     raise
                 existing = await self._client.get(path("pods", where.namespace, name))
@@ -194,6 +211,12 @@ class KubernetesFleet:
             try:
                 await self._client.create(path(plural, key.namespace), body)
             except ApiError as error:
+                storage = experiment.spec.storage
+                if body is claim and storage is not None and refusals.invalid(error):
+                    found = refusals.template_problems(
+                        error, storage.claim_template, refusals.CLAIM_TEMPLATE
+                    )
+                    raise TemplateRefusedError("ClaimTemplateInvalid", found) from error
                 if error.reason != "AlreadyExists":
                     raise
         run.prepared = True
@@ -211,7 +234,7 @@ class KubernetesFleet:
         async def delete() -> None:
             await self._client.delete(where, uid=metadata["uid"])
 
-        self._attempt(key, run, f"delete {metadata['name']}", delete)
+        self._attempt(key, run, f"{DELETE}{metadata['name']}", delete)
 
     def _speak(
         self,
@@ -252,7 +275,7 @@ class KubernetesFleet:
                 await action()
                 run.problems.pop(name, None)
                 run.retries.pop(name, None)
-            except (ApiError, UnreachableError) as error:
+            except (ApiError, UnreachableError, TemplateRefusedError) as error:
                 self._failed(key, run, name, error)
             finally:
                 run.tasks.pop(name, None)
@@ -290,6 +313,19 @@ class KubernetesFleet:
         return self._session
 
 
+def _forget_past(run: _Run, state: State, wanted: Mapping[tuple[str, int], DesiredWorker]) -> None:
+    """A spec that was changed is tried at once; what is not wanted any more is no problem."""
+    if run.spec is not state.spec:
+        if run.spec is not None and run.spec != state.spec:
+            run.retries.clear()
+            run.problems.clear()
+        run.spec = state.spec
+    names = {pod_name(state.spec.metadata.name, *slot) for slot in wanted}
+    for name in [name for name in run.problems if name not in names and name not in run.tasks]:
+        if not name.startswith(DELETE):
+            del run.problems[name]
+
+
 def _answers(connection: Connection | None, now: float) -> tuple[float, bool]:
     if connection is None:
         return 0.0, True
@@ -305,6 +341,6 @@ def _explained(name: str, error: Exception) -> Problem:
         return Problem(reason, f"{name}: {error.message}")
     if isinstance(error, ApiError) and error.reason == "AlreadyExists":
         return Problem("NameTaken", f"{name} is a Pod of something else: waiting until it is gone")
-    if isinstance(error, ApiError) and error.status in (400, 422):
-        return Problem("PodTemplateInvalid", f"spec.worker.template: {error.message}")
+    if isinstance(error, TemplateRefusedError):
+        return Problem(error.reason, text)
     return Problem("ApiError", f"{name}: {text}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from population_operator.adapters.kubernetes.client import Object
@@ -18,7 +18,8 @@ from population_operator.adapters.kubernetes.names import (
     owner,
 )
 from population_operator.api import PopulationExperiment
-from population_operator.core.conditions import Problem, conditions
+from population_operator.api.transitions import REFUSED
+from population_operator.core.conditions import Condition, Problem, conditions, refused
 from population_operator.core.directives import finished
 from population_operator.model.report import CheckpointRef, Report
 from population_operator.model.state import Member, State
@@ -29,16 +30,22 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def experiment_status(
-    state: State, problems: Sequence[Problem], previous: Object, generation: int
-) -> Object:
-    """The status of the experiment. Its size does not depend on steps or members.
+def refused_status(problem: Problem, previous: Object, generation: int, now: float) -> Object:
+    """The status of an experiment that cannot begin, since its spec cannot be used."""
+    return {
+        "phase": REFUSED,
+        "observedGeneration": generation,
+        "conditions": _shown(refused(problem), previous, generation, now),
+    }
 
-    A condition keeps its time of transition for as long as its status stays what it was.
-    """
+
+def _shown(
+    found: Iterable[Condition], previous: Object, generation: int, now: float
+) -> list[Object]:
+    """A condition keeps its time of transition for as long as its status stays what it was."""
     before = {c["type"]: c for c in previous.get("conditions", ())}
     shown = []
-    for condition in conditions(state, problems):
+    for condition in found:
         status = "True" if condition.status else "False"
         old = before.get(condition.type, {})
         same = old.get("status") == status
@@ -48,17 +55,24 @@ def experiment_status(
                 "status": status,
                 "reason": condition.reason,
                 "message": condition.message,
-                "lastTransitionTime": old["lastTransitionTime"] if same else timestamp(state.time),
+                "lastTransitionTime": old["lastTransitionTime"] if same else timestamp(now),
                 "observedGeneration": generation,
             }
         )
+    return shown
+
+
+def experiment_status(
+    state: State, problems: Sequence[Problem], previous: Object, generation: int, now: float
+) -> Object:
+    """The status of the experiment. Its size does not depend on steps or members."""
     members = state.members.values()
     status_: Object = {
         "phase": str(state.phase),
         "algorithm": state.spec.spec.algorithm.name,
         "step": max((m.step for m in members), default=0),
         "observedGeneration": generation,
-        "conditions": shown,
+        "conditions": _shown(conditions(state, problems), previous, generation, now),
         "counts": {
             "members": len(state.members),
             "running": sum(m.worker is not None and not m.reported for m in members),

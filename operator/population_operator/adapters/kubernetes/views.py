@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -18,12 +19,13 @@ from population_operator.adapters.kubernetes.client import (
     Object,
     UnreachableError,
 )
-from population_operator.adapters.kubernetes.events import Told, event_object, told
+from population_operator.adapters.kubernetes.events import Told, event_object, told, troubled
 from population_operator.adapters.kubernetes.names import Key, member_object_name, path
 from population_operator.adapters.kubernetes.status import (
     experiment_status,
     member_object,
     member_status,
+    refused_status,
 )
 from population_operator.core.conditions import Problem
 from population_operator.core.fold import fold
@@ -43,7 +45,9 @@ class _Shown:
     """What is to be shown of one experiment, and what was written."""
 
     state: State
+    refusal: Problem | None = None
     told: State | None = None
+    troubles: set[str] = field(default_factory=set)
     events: list[Told] = field(default_factory=list)
     status: Object = field(default_factory=dict)
     members: dict[str, Object] = field(default_factory=dict)
@@ -58,6 +62,7 @@ class KubernetesViews:
       client: the API server.
       experiments, members: caches with what is shown now, so that a restart writes nothing anew.
       problems: what keeps an experiment's workers from running, by key.
+      clock: seconds since the epoch.
     """
 
     def __init__(
@@ -66,11 +71,13 @@ class KubernetesViews:
         experiments: Cache,
         members: Cache,
         problems: Callable[[str], tuple[Problem, ...]],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
         self._experiments = experiments
         self._members = members
         self._problems = problems
+        self._clock = clock
         self._shown: dict[str, _Shown] = {}
         self.writes = 0
 
@@ -79,7 +86,17 @@ class KubernetesViews:
         if entries:
             shown.events.extend(_events(shown.told, entries))
             del shown.events[:-EVENTS_KEPT]
-        shown.state, shown.told, shown.dirty = state, state, True
+        shown.state, shown.told, shown.refusal = state, state, None
+        self._write_soon(key, shown)
+
+    async def refuse(self, key: str, problem: Problem) -> None:
+        """Show that the experiment cannot begin."""
+        shown = self._shown.setdefault(key, _Shown(State()))
+        shown.refusal = problem
+        self._write_soon(key, shown)
+
+    def _write_soon(self, key: str, shown: _Shown) -> None:
+        shown.dirty = True
         if shown.writer is None or shown.writer.done():
             shown.writer = asyncio.get_running_loop().create_task(self._write_on(key, shown))
 
@@ -117,7 +134,7 @@ class KubernetesViews:
 
     async def _write(self, key: Key, shown: _Shown) -> None:
         state = shown.state
-        if state.experiment is None:
+        if state.experiment is None and shown.refusal is None:
             return
         await self._write_status(key, shown, state)
         for member in state.population:
@@ -131,13 +148,21 @@ class KubernetesViews:
         if current is None or current["metadata"]["uid"] != key.uid:
             return
         previous = shown.status or current.get("status", {})
-        generation = int(current["metadata"].get("generation", 0))
-        status = experiment_status(state, self._problems(str(key)), previous, generation)
+        generation, now = int(current["metadata"].get("generation", 0)), self._clock()
+        problems = (shown.refusal,) if shown.refusal else self._problems(str(key))
+        if shown.refusal:
+            status = refused_status(shown.refusal, previous, generation, now)
+        else:
+            status = experiment_status(state, problems, previous, generation, now)
         if status != previous:
             where = path("populationexperiments", key.namespace, key.name, "status")
             self.writes += 1
             await self._client.merge(where, {"metadata": {"uid": key.uid}, "status": status})
         shown.status = status
+        for it in (troubled(problem, generation, now) for problem in problems):
+            if it.name not in shown.troubles:
+                shown.troubles.add(it.name)
+                shown.events.append(it)
 
     async def _write_member(self, key: Key, shown: _Shown, state: State, name: str) -> None:
         member = state.members[name]

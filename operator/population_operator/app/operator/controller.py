@@ -7,7 +7,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 
-from population_operator.adapters.kubernetes import pods
+from population_operator.adapters.kubernetes import manifests, pods
 from population_operator.adapters.kubernetes.cache import Cache
 from population_operator.adapters.kubernetes.client import (
     ApiError,
@@ -27,6 +27,9 @@ from population_operator.core.conditions import Problem
 from population_operator.model.state import State
 from population_operator.ports import ConflictError, JournalUnavailableError
 from population_operator.reconcile import Reconciler
+
+MAX_MESSAGE = 4000
+"""Characters of a condition's message."""
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +53,7 @@ class Controller:
     _known: dict[str, Key] = field(default_factory=dict)
     _parsed: dict[str, tuple[str, PopulationExperiment]] = field(default_factory=dict)
     _errors: dict[str, Problem] = field(default_factory=dict)
+    _invalid: dict[str, Problem] = field(default_factory=dict)
     _background: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -114,8 +118,10 @@ class Controller:
             await self._forget(name, known)
         if body is None:
             return
-        experiment = self._parse(name, body)
-        key = self._known[name] = Key.of(experiment)
+        key = self._known[name] = Key(namespace, called, body["metadata"]["uid"])
+        experiment = await self._usable(name, key, body)
+        if experiment is None:
+            return
         if "deletionTimestamp" in body["metadata"]:
             await self._finalize(name, body, experiment)
             return
@@ -146,6 +152,28 @@ class Controller:
         else:
             self.queue.add_after(name, left)
 
+    async def _usable(self, name: str, key: Key, body: Object) -> PopulationExperiment | None:
+        """The experiment as it is now; where that cannot be used, as it was when it last could.
+
+        Nothing is tried again before the spec is changed: the change comes as an event.
+        """
+        try:
+            experiment = self._parse(name, body)
+        except ManifestError as error:
+            told = "; ".join(str(problem) for problem in error.problems)
+        else:
+            self._invalid.pop(name, None)
+            return experiment
+        state = await self.reconciler.load(str(key))
+        if state.experiment is None:
+            await self.views.refuse(str(key), Problem("InvalidSpec", told[:MAX_MESSAGE]))
+            if "deletionTimestamp" in body["metadata"]:
+                await self.lifecycle.release(body)
+            return None
+        told = f"{told}; it goes on with the last spec that could be used"
+        self._invalid[name] = Problem("InvalidSpec", told[:MAX_MESSAGE])
+        return state.spec
+
     def _parse(self, name: str, body: Object) -> PopulationExperiment:
         """The experiment, read again only where its spec has changed."""
         version = f"{body['metadata']['uid']}/{body['metadata'].get('generation')}"
@@ -153,7 +181,10 @@ class Controller:
         if cached is None or cached[0] != version:
             metadata = body["metadata"]
             bare = {k: metadata[k] for k in ("name", "namespace", "uid")}
-            cached = self._parsed[name] = (version, parse({**body, "metadata": bare}))
+            experiment = parse({**body, "metadata": bare})
+            if problems := manifests.unusable(experiment):
+                raise ManifestError(problems)
+            cached = self._parsed[name] = (version, experiment)
         return cached[1]
 
     def _failed(self, name: str, error: Exception) -> None:
@@ -179,6 +210,7 @@ class Controller:
         self._known.pop(name, None)
         self._parsed.pop(name, None)
         self._errors.pop(name, None)
+        self._invalid.pop(name, None)
         self.queue.forget(name)
         self.reconciler.forget(text)
         self.journal.forget(text)
@@ -187,8 +219,9 @@ class Controller:
 
     def _problems(self, key: str) -> tuple[Problem, ...]:
         where = Key.parse(key)
-        error = self._errors.get(f"{where.namespace}/{where.name}")
-        return (*((error,) if error else ()), *self.fleet.problems(key))
+        name = f"{where.namespace}/{where.name}"
+        own = (self._invalid.get(name), self._errors.get(name))
+        return (*(problem for problem in own if problem), *self.fleet.problems(key))
 
     def _wake(self, key: str) -> None:
         where = Key.parse(key)

@@ -96,6 +96,12 @@ class Lifecycle:
         await self._set_finalizers(body, [f for f in present if f != FINALIZER])
         return None
 
+    async def release(self, body: Object) -> None:
+        """Let go of an experiment that never began: there are no checkpoints."""
+        present = body["metadata"].get("finalizers", [])
+        if FINALIZER in present:
+            await self._set_finalizers(body, [f for f in present if f != FINALIZER])
+
     async def expire(self, key: Key) -> None:
         """Its time to live is over."""
         await self.client.delete(path(PLURAL, key.namespace, key.name), uid=key.uid)
