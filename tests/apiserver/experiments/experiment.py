@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from population_operator.adapters.kubernetes.journal import entries_of
+from population_operator.adapters.kubernetes.names import EXPERIMENT
 from population_operator.core.fold import fold
 from population_operator.core.verify import verify
 from population_operator.model.entry import Decided, Entry
@@ -99,7 +100,10 @@ class Experiment:
         self.namespace.client.delete(self.path)
 
     def entries(self) -> tuple[Entry, ...]:
-        segments = self.namespace.client.items(self.namespace.path("populationjournals", "", GROUP))
+        segments = self.namespace.client.items(
+            self.namespace.path("populationjournals", "", GROUP),
+            labelSelector=f"{EXPERIMENT}={self.name}",
+        )
         segments.sort(key=lambda segment: int(segment["spec"]["segment"]))
         lines = [line for segment in segments for line in entries_of(segment)]
         return tuple(Entry.model_validate_json(line) for line in lines)
