@@ -50,6 +50,7 @@ format: $(READY) ## Format the code and fix what can be fixed
 crds: $(READY) ## Generate crds/ and the chart's from the models in api/
 	$(BIN)/python -m population_operator.app.crds --output crds
 	$(BIN)/python -m population_operator.app.crds --output helm/population-operator/files/crds
+	cp examples/triangle/train.py helm/population-operator/files/triangle/
 
 clean: ## Remove runs, caches and the virtual environment
 	rm -rf runs dist build $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class Client:
     def __init__(self, api: generated.ApiClient) -> None:
         self._api = api
         self.requests = 0
+        self.errors: Counter[str] = Counter({"unreachable": 0})
 
     @classmethod
     async def connect(cls, kubeconfig: str | None = None) -> Client:
@@ -212,9 +214,11 @@ class Client:
                 *serialized, _request_timeout=limit, _preload_content=False
             )
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            self.errors["unreachable"] += 1
             raise UnreachableError(f"{method} {path}: {error!r}") from error
         response: aiohttp.ClientResponse = answer.response
         if response.status >= 400:
+            self.errors[str(response.status)] += 1
             await _raise(response)
         return response
 

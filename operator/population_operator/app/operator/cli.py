@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import logging
 import sys
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from population_operator.app.operator.settings import InvalidSettingError, Settings
 
+if TYPE_CHECKING:
+    from population_operator.adapters.kubernetes.client import Client
+
+T = TypeVar("T")
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def operate(
+    context: typer.Context,
     namespaces: Annotated[
         str | None,
         typer.Option(help="Namespaces to watch, with commas between; without it the cluster."),
@@ -45,8 +56,6 @@ def operate(
 
     Each option can be given as POPULATION_OPERATOR_<NAME> instead.
     """
-    from population_operator.app.operator.main import run
-
     try:
         settings = Settings.read(
             namespaces=namespaces,
@@ -62,7 +71,80 @@ def operate(
     except InvalidSettingError as error:
         print(f"population-operator: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
-    raise typer.Exit(run(settings))
+    context.obj = settings
+    if context.invoked_subcommand is None:
+        from population_operator.app.operator.main import run
+
+        raise typer.Exit(run(settings))
+
+
+@app.command()
+def drop_finalizers(
+    context: typer.Context,
+    deployment: Annotated[
+        str | None, typer.Option(help="The operator's Deployment: it is scaled to nothing first.")
+    ] = None,
+) -> None:
+    """Before an uninstall: let experiments be deleted without the operator.
+
+    Checkpoints then stay on their volume, also with `deletionPolicy: Delete`.
+    """
+    from population_operator.app.operator.cleanup import Cleanup
+    from population_operator.app.operator.main import LEASE
+
+    settings: Settings = context.obj
+
+    async def work(client: Client) -> int:
+        namespaces, own = settings.namespaces, settings.own_namespace
+        return await Cleanup(client, namespaces, own, deployment, LEASE).run()
+
+    print(f"{_with_client(settings, work)} experiments can be deleted without the operator")
+
+
+@app.command()
+def smoke(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A manifest with one PopulationExperiment.")],
+    namespace: Annotated[
+        str | None, typer.Option(help="Where it runs; the operator's own without it.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds until its end.")] = 300.0,
+) -> None:
+    """Submit an experiment, wait until it is Complete, delete it."""
+    from population_operator.app.operator.smoke import Smoke, SmokeError
+    from population_operator.app.yaml_reader import read_yaml
+
+    settings: Settings = context.obj
+    body = read_yaml(file.read_text())[0]
+
+    async def work(client: Client) -> dict[str, object]:
+        return await Smoke(client, namespace or settings.own_namespace, timeout).run(body)
+
+    try:
+        status = _with_client(settings, work)
+    except SmokeError as error:
+        print(f"population-operator: {file}: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    print(f"Complete. The best: {json.dumps(status.get('best'))}")
+
+
+def _with_client(settings: Settings, work: Callable[[Client], Awaitable[T]]) -> T:
+    """What `work` returns; an API server that refuses or is away is one line, and exit code 1."""
+    from population_operator.adapters.kubernetes.client import ApiError, Client, UnreachableError
+
+    async def connected() -> T:
+        client = await Client.connect(settings.kubeconfig)
+        try:
+            return await work(client)
+        finally:
+            await client.close()
+
+    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(message)s")
+    try:
+        return asyncio.run(connected())
+    except (ApiError, UnreachableError) as error:
+        print(f"population-operator: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from population_operator.adapters.kubernetes.names import MANAGED_BY, MANAGER, K
 from population_operator.adapters.kubernetes.views import KubernetesViews
 from population_operator.api import ManifestError, PopulationExperiment, parse
 from population_operator.app.operator.lifecycle import Lifecycle
+from population_operator.app.operator.metrics import MeasuredJournal, Metrics
 from population_operator.app.operator.settings import Settings
 from population_operator.app.queue import WorkQueue
 from population_operator.core.conditions import Problem
@@ -49,6 +50,7 @@ class Controller:
     queue: WorkQueue = field(default_factory=WorkQueue)
     reconciles: int = 0
     failures: int = 0
+    metrics: Metrics = field(default_factory=Metrics)
     started: dict[str, float] = field(default_factory=dict)
     _known: dict[str, Key] = field(default_factory=dict)
     _parsed: dict[str, tuple[str, PopulationExperiment]] = field(default_factory=dict)
@@ -70,7 +72,8 @@ class Controller:
         self.fleet = KubernetesFleet(self.client, self.pods, self.master, self._wake)
         self.views = KubernetesViews(self.client, self.experiments, self.members, self._problems)
         self.journal = KubernetesJournal(self.client)
-        self.reconciler = Reconciler(self.journal, self.fleet, self.views, WallClock())
+        measured = MeasuredJournal(self.journal, self.metrics, lambda key: self._state(key))
+        self.reconciler = Reconciler(measured, self.fleet, self.views, WallClock())
         self.lifecycle = Lifecycle(self.client)
 
     @property
@@ -86,6 +89,7 @@ class Controller:
                     group.create_task(cache.run())
                 for cache in (self.experiments, self.pods, self.members):
                     await cache.synced.wait()
+                group.create_task(self.metrics.beat(), name="heartbeat")
                 for number in range(self.settings.workers):
                     group.create_task(self._work(), name=f"reconcile {number}")
         finally:
@@ -99,7 +103,7 @@ class Controller:
     async def _work(self) -> None:
         while True:
             name = await self.queue.get()
-            self.started[name] = time.monotonic()
+            began = self.started[name] = time.monotonic()
             try:
                 await self._process(name)
                 self.queue.succeeded(name)
@@ -107,6 +111,7 @@ class Controller:
                 self._failed(name, error)
             finally:
                 self.reconciles += 1
+                self.metrics.reconcile.observe(time.monotonic() - began)
                 self.started.pop(name, None)
                 self.queue.done(name)
 
@@ -222,6 +227,9 @@ class Controller:
         name = f"{where.namespace}/{where.name}"
         own = (self._invalid.get(name), self._errors.get(name))
         return (*(problem for problem in own if problem), *self.fleet.problems(key))
+
+    def _state(self, key: str) -> State | None:
+        return self.reconciler.states.get(key)
 
     def _wake(self, key: str) -> None:
         where = Key.parse(key)

@@ -12,6 +12,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from population_operator.app.operator.controller import Controller
+from population_operator.app.operator.metrics import workers_by_state
+from population_operator.model.entry import Phase
 
 LONGEST_RECONCILE = 120.0
 """Seconds: one that takes longer hangs, and the process is better started again."""
@@ -59,24 +61,52 @@ class OperatorMetrics(Collector):
         )
         if controller is None:
             return [leader]
-        phases = GaugeMetricFamily(
-            "population_operator_experiments", "Experiments by phase.", labels=["phase"]
-        )
-        count: dict[str, int] = {}
-        for state in controller.reconciler.states.values():
-            count[str(state.phase)] = count.get(str(state.phase), 0) + 1
-        for phase, number in sorted(count.items()):
-            phases.add_metric([phase], number)
-        values = (
-            ("population_operator_reconciles", "Passes of the loop.", controller.reconciles),
-            ("population_operator_failures", "Passes that failed.", controller.failures),
-            ("population_operator_api_requests", "API requests.", controller.client.requests),
-            ("population_operator_view_writes", "Writes of views.", controller.views.writes),
-        )
-        depth = GaugeMetricFamily(
-            "population_operator_queue_depth", "Keys waiting.", len(controller.queue)
-        )
-        return [leader, phases, depth, *(CounterMetricFamily(n, d, v) for n, d, v in values)]
+        return [leader, *_gauges(controller), *_counters(controller), *_measured(controller)]
+
+
+def _gauges(controller: Controller) -> list[Metric]:
+    states = list(controller.reconciler.states.values())
+    phases = GaugeMetricFamily(
+        "population_operator_experiments", "Experiments by phase.", labels=["phase"]
+    )
+    for phase in Phase:
+        phases.add_metric([phase], sum(state.phase is phase for state in states))
+    workers = GaugeMetricFamily(
+        "population_operator_workers", "Workers that should run, by state.", labels=["state"]
+    )
+    for name, number in workers_by_state(states).items():
+        workers.add_metric([name], number)
+    depth = GaugeMetricFamily(
+        "population_operator_queue_depth", "Keys waiting.", len(controller.queue)
+    )
+    now = time.monotonic()
+    longest = GaugeMetricFamily(
+        "population_operator_longest_reconcile_seconds",
+        "Age of the oldest pass that still runs.",
+        max((now - since for since in controller.started.values()), default=0.0),
+    )
+    return [phases, workers, depth, longest]
+
+
+def _counters(controller: Controller) -> list[Metric]:
+    values = (
+        ("reconciles", "Passes of the loop.", controller.reconciles),
+        ("failures", "Passes that failed.", controller.failures),
+        ("api_requests", "API requests.", controller.client.requests),
+        ("view_writes", "Writes of views.", controller.views.writes),
+    )
+    errors = CounterMetricFamily(
+        "population_operator_api_errors",
+        "API requests that were refused (by status code) or not answered.",
+        labels=["code"],
+    )
+    for code, number in sorted(controller.client.errors.items()):
+        errors.add_metric([code], number)
+    return [errors, *(CounterMetricFamily(f"population_operator_{n}", d, v) for n, d, v in values)]
+
+
+def _measured(controller: Controller) -> list[Metric]:
+    return list(controller.metrics.registry.collect())
 
 
 async def serve(health: Health, host: str, port: int) -> web.AppRunner:
