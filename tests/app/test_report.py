@@ -244,6 +244,6 @@ def test_writing_it_does_not_import_plotly(run: Run, tmp_path: Path) -> None:
 
 def test_it_is_replaced_at_once(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    write_report(path, run.state, history(run.entries))
+    write_report(path, history(run.entries))
     assert list(tmp_path.iterdir()) == [path]
     assert Document(path.read_text()).unclosed == []

@@ -113,7 +113,7 @@ def test_scores_that_are_no_numbers_are_text() -> None:
 
 def test_it_is_written_next_to_the_checkpoints(run: Run, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    write_result(folder.result, run.state, history(run.entries), folder)
+    write_result(folder.result, history(run.entries), folder)
     found = json.loads(folder.result.read_text())
     assert run.state.best is not None
     checkpoint = folder.checkpoints("uid-1") / str(run.state.best.ref)

@@ -19,7 +19,8 @@ from population_operator.adapters.simulation import SimulatedFleet, VirtualClock
 from population_operator.api import PopulationExperiment
 from population_operator.model.report import CheckpointRef
 from population_operator.model.space import Hyperparameters
-from tests.conformance.fleet import FleetConformance, Slot, World, Worlds
+from tests.conformance.fleet import FleetConformance
+from tests.conformance.fleet_driver import Slot, World, Worlds
 
 PROGRAM = Path(__file__).with_name("program.py")
 

@@ -178,7 +178,7 @@ class Result(_Part):
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
 
-def write_result(path: Path, state: State, history: History, folder: RunFolder) -> None:
+def write_result(path: Path, history: History, folder: RunFolder) -> None:
     """Write `result.json` so that a reader sees all of it, or what stood there before.
 
     The checkpoint is named relative to the file, so that the folder can be moved.
@@ -186,7 +186,7 @@ def write_result(path: Path, state: State, history: History, folder: RunFolder) 
     Raises:
       OSError: the disk is full, or the folder cannot be written to.
     """
-    checkpoints = folder.checkpoints(state.spec.metadata.uid)
+    checkpoints = folder.checkpoints(history.state.spec.metadata.uid)
     root = os.path.relpath(checkpoints, path.parent)
     text = Result.of(history, Path(root).as_posix()).to_json()
     replace_file(path, [text.encode()])

@@ -17,7 +17,7 @@ from population_operator.adapters.local import LocalFleet, RunFolder
 from population_operator.adapters.local import fleet as module
 from population_operator.core.observation import Observation
 from population_operator.model.entry import Cause, WorkerGone
-from tests.conformance.fleet import (
+from tests.conformance.fleet_driver import (
     Driver,
     a_directive,
     a_worker,

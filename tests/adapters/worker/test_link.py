@@ -14,7 +14,7 @@ from population_operator.adapters.worker import link as module
 from population_operator.adapters.worker.credentials import derive
 from population_operator.model.decision import Forget
 from tests.adapters.worker.server import FakeWorker, linked
-from tests.conformance.fleet import a_directive
+from tests.conformance.fleet_driver import a_directive
 from tests.conformance.loop import in_a_loop, until
 
 CREDENTIALS = derive(bytes(32), "uid-1")

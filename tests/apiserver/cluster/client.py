@@ -109,7 +109,12 @@ class Client:
         if body is not None:
             data = json.dumps(body)
             headers["Content-Type"] = content_type
-        status, raw = self._send(method, target, data, headers)
+        deadline = time.monotonic() + self.timeout
+        while True:
+            status, raw = self._send(method, target, data, headers)
+            if status != 429 or time.monotonic() > deadline:  # "Later": a kind's storage starts up.
+                break
+            time.sleep(0.1)
         text = raw.decode(errors="replace")
         try:
             answer = json.loads(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from tests.apiserver.conftest import Namespace
@@ -18,6 +19,20 @@ def test_suspend_and_resume(namespace: Namespace, operator: OperatorProcess) -> 
     experiment.patch({"suspend": False})
     experiment.wait("Complete")
     experiment.check()
+
+
+def test_the_operator_ends_at_once_and_in_peace(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    experiment = Experiment.create(namespace, triangle())
+    until(lambda: len(experiment.entries()) > 8, "it trains")
+    began = time.monotonic()
+    assert operator.stop() == 0
+    assert time.monotonic() - began < 5
+    told = [
+        word for word in ("WARNING", "ERROR", "Unclosed", "Traceback") if word in operator.text()
+    ]
+    assert told == [], operator.text()[-2000:]
 
 
 def test_it_may_grow_while_it_runs(namespace: Namespace, operator: OperatorProcess) -> None:

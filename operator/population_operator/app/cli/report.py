@@ -11,8 +11,7 @@ from population_operator.app.report import write_report
 
 def report(run: Run, output: Path | None) -> int:
     """Write the page to `output`, or next to the journal, and say where it is."""
-    history = run.history()
     path = output or run.report
-    write_report(path, history.state, history)
+    write_report(path, run.history())
     print(path)
     return COMPLETE

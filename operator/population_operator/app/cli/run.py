@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from population_operator.adapters.local import RunFolder
-from population_operator.adapters.local.journal import JournalInUseError
 from population_operator.api import PopulationExperiment
 from population_operator.api.changes import refused_changes
 from population_operator.api.problems import ManifestError, Problem
+from population_operator.app.cli.errors import COMPLETE, FAILED, INTERRUPTED
 from population_operator.app.cli.live import LiveTable
 from population_operator.app.embedded import EmbeddedRun, Program
 from population_operator.app.manifest import load
@@ -22,9 +22,6 @@ from population_operator.core.fold import fold
 from population_operator.core.history import History
 from population_operator.model.entry import Entry, Phase
 from population_operator.model.state import State
-from population_operator.ports import JournalUnavailableError
-
-COMPLETE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def run(file: Path, output: Path | None, seed: int | None) -> int:
@@ -52,16 +49,16 @@ async def _run(experiment: PopulationExperiment, program: Program, folder: RunFo
         before = _refuse_changes(experiment, await embedded.known())
         if before is not None and before.phase.ended:
             await embedded.tidy(before)
-            state, history = before, _history(await embedded.known())
+            history = _history(await embedded.known())
             print(f"{folder.root} holds a run that has ended; another --output starts a new one")
         else:
             with LiveTable() as table:
-                state, history = await embedded.run(program, table.update)
-        write_result(folder.result, state, history, folder)
-        write_report(folder.report, state, history)
+                _, history = await embedded.run(program, table.update)
+        write_result(folder.result, history, folder)
+        write_report(folder.report, history)
     finally:
         embedded.close()
-    return _conclude(state, folder)
+    return _conclude(history.state, folder)
 
 
 def program_of(experiment: PopulationExperiment, file: Path) -> Program:
@@ -133,6 +130,3 @@ def _conclude(state: State, folder: RunFolder) -> int:
         case _:
             print(f"failed: {state.phase_reason}: {state.phase_message}", file=sys.stderr)
             return FAILED
-
-
-__all__ = ["JournalInUseError", "JournalUnavailableError", "program_of", "run"]

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from typing import Any
 
 import kopf
 
@@ -20,6 +21,7 @@ from population_operator.app.operator.settings import InvalidSettingError, Setti
 log = logging.getLogger(__name__)
 
 LEASE = "population-operator"
+KOPF_SECONDS = 8.0
 
 
 def run(settings: Settings) -> int:
@@ -40,8 +42,7 @@ def run(settings: Settings) -> int:
 
 async def _run(settings: Settings, master: bytes) -> int:
     stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    _listen_to_signals(stopped)
     client = await Client.connect(settings.kubeconfig)
     health = Health()
     server = await serve(health, settings.host, settings.port)
@@ -68,27 +69,46 @@ async def _lead(
 ) -> int:
     controller = health.controller = Controller(client, settings, master)
     work = asyncio.create_task(controller.run(), name="controller")
-    watch = asyncio.create_task(_kopf(controller, settings), name="kopf")
+    enough = asyncio.Event()
+    watch = asyncio.create_task(_kopf(controller, settings, enough, stopped), name="kopf")
     held = asyncio.create_task(lease.hold(), name="lease")
     stop = asyncio.create_task(stopped.wait(), name="stop")
-    tasks = {work, watch, held, stop}
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
-    results = await asyncio.gather(*tasks, return_exceptions=True)
+    done, _ = await asyncio.wait({work, watch, held, stop}, return_when=asyncio.FIRST_COMPLETED)
     for task in done - {stop}:
         log.error("%s ended: %r", task.get_name(), task.exception())
-    log.debug("%r", results)
+    await _cancelled(work, held, stop)
+    # Asked to end, kopf closes what it opened; cancelled, it does not. It comes last: it takes
+    # every task that is younger than itself for its own.
+    enough.set()
+    await asyncio.wait({watch}, timeout=KOPF_SECONDS)
+    await _cancelled(watch)
     return 0 if stop in done else 1
 
 
-async def _kopf(controller: Controller, settings: Settings) -> None:
-    await kopf.operator(
+async def _kopf(
+    controller: Controller, settings: Settings, enough: asyncio.Event, stopped: asyncio.Event
+) -> None:
+    older = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
         registry=registry(controller),
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
         standalone=True,
+        stop_flag=enough,
     )
+    _listen_to_signals(stopped)  # kopf has taken them, and would end before us.
+    await kopf.run_tasks(tasks, ignored=older)
+
+
+async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _listen_to_signals(stopped: asyncio.Event) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
 
 
 async def _first(action: object, stopped: asyncio.Event) -> bool:

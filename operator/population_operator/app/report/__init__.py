@@ -16,20 +16,19 @@ from population_operator.app.report import plotlyjs
 from population_operator.app.report.figure import tidy
 from population_operator.app.report.page import Page, page_of
 from population_operator.core.history import History
-from population_operator.model.state import State
 
 TEMPLATES = Path(__file__).parent / "templates"
 PLOTLY = "@@plotly.js@@"
 """Where the program goes, which never passes through a template: it is five megabytes."""
 
 
-def write_report(path: Path, state: State, history: History) -> None:
+def write_report(path: Path, history: History) -> None:
     """Write the page about a run so far; a reader sees all of it, or the page before.
 
     Raises:
       OSError: the disk is full, or the folder cannot be written to.
     """
-    made = state.ended_at or time.time()
+    made = history.state.ended_at or time.time()
     replace_file(path, _parts(page_of(history, made)))
 
 
