@@ -197,6 +197,52 @@ def test_a_sync_that_fails_never_happened(path: Path, monkeypatch: pytest.Monkey
     assert load(path) == (plain(1),)
 
 
+def test_what_cannot_even_be_taken_back_is_not_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(path, plain(1))
+    journal = FileJournal(path)
+    asyncio.run(journal.load(KEY))
+
+    def broken(*arguments: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        truncate = os.ftruncate
+        patch.setattr(module.os, "fdatasync", broken)
+        lengths = iter((truncate, broken))
+        patch.setattr(module.os, "ftruncate", lambda *at: next(lengths)(*at))
+        with pytest.raises(JournalUnavailableError):
+            asyncio.run(journal.append(KEY, plain(2, detail="lost")))
+    assert path.read_bytes().count(b"\n") == 2
+    assert asyncio.run(journal.load(KEY)) == (plain(1),)
+    asyncio.run(journal.append(KEY, plain(2)))
+    journal.close()
+    assert load(path) == (plain(1), plain(2))
+
+
+def test_an_append_before_anything_was_read_follows_what_is_there(path: Path) -> None:
+    append(path, plain(1))
+    append(path, plain(2))
+    journal = FileJournal(path)
+    asyncio.run(journal.append(KEY, plain(3)))
+    journal.close()
+    assert load(path) == (plain(1), plain(2), plain(3))
+
+
+def test_appends_at_once_take_turns(path: Path) -> None:
+    journal = FileJournal(path)
+
+    async def race() -> list[object]:
+        rivals = (journal.append(KEY, plain(1, detail=str(n))) for n in range(8))
+        return await asyncio.gather(*rivals, return_exceptions=True)
+
+    results = asyncio.run(race())
+    journal.close()
+    (won,) = [r for r in results if not isinstance(r, ConflictError)]
+    assert load(path) == (won,)
+
+
 def test_short_writes_are_continued(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = os.pwrite
     monkeypatch.setattr(module.os, "pwrite", lambda fd, data, at: write(fd, data[:7], at))

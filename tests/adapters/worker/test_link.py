@@ -103,6 +103,34 @@ async def test_an_event_that_makes_no_sense_costs_no_other_one(
 
 
 @in_a_loop
+async def test_what_is_no_event_at_all_costs_no_other_one(
+    worker: FakeWorker, tmp_path: Path
+) -> None:
+    worker.events += ["?", None, 3]  # type: ignore[list-item]
+    worker.report(10)
+    async with worker.serve(tmp_path), linked(worker) as link:
+        await eventually(lambda: len(link.events) == 1, "the one that makes sense")
+        worker.report(20)
+        await eventually(lambda: len(link.events) == 2, "it goes on listening")
+
+
+@pytest.mark.parametrize("events", [[], [{"cursor": 1, "kind": "report"}]])
+@in_a_loop
+async def test_a_worker_that_does_not_wait_is_not_asked_without_end(
+    worker: FakeWorker, tmp_path: Path, events: list[dict[str, Any]]
+) -> None:
+    """It answers at once, with nothing or with what it told before."""
+    worker.report(10)
+    again = [{**worker.events[0], **event} for event in events]
+    told = {"worker": "w0", "incarnation": 1, "cursor": len(again), "events": again}
+    worker.on_wait = lambda request: web.json_response(told)
+    async with worker.serve(tmp_path), linked(worker) as link:
+        await asyncio.sleep(1.0)
+        assert len(worker.asked) < 40
+        assert len(link.events) == len(again)
+
+
+@in_a_loop
 async def test_nothing_is_heard_twice_or_missed_across_a_broken_connection(
     worker: FakeWorker, tmp_path: Path
 ) -> None:

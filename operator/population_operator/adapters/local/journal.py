@@ -109,7 +109,7 @@ class FileJournal:
         self._seq: int | None = None  # Not read yet: whatever is appended has to follow it.
         self._length = 0
         self._lock = threading.Lock()  # A cancelled append goes on in its thread.
-        self._sync_folder()
+        self._sync()
 
     def close(self) -> None:
         """Release the lock. An append that is still under way in its thread ends first."""
@@ -138,6 +138,8 @@ class FileJournal:
             data = self._path.read_bytes()
         except OSError as error:
             raise _unavailable(self._path, error) from error
+        if self._seq is not None:
+            data = data[: self._length]  # What follows was refused, and could not be cut off.
         entries, self._length = _parse(data, self._path)
         self._seq = entries[-1].seq if entries else 0
         return entries
@@ -159,8 +161,9 @@ class FileJournal:
             raise _unavailable(self._path, error) from error
         self._seq, self._length = seq, self._length + len(line)
 
-    def _sync_folder(self) -> None:
-        """Make the file's own name durable."""
+    def _sync(self) -> None:
+        """Make the file's name durable, and what its last writer had no time for."""
+        os.fsync(self._descriptor)
         folder = os.open(self._path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -29,7 +29,7 @@ class _Answer(BaseModel):
     worker: str
     incarnation: int
     cursor: int
-    events: list[dict[str, Any]]
+    events: list[Any]
     directive: int | None = None
 
 
@@ -102,23 +102,31 @@ class WorkerLink:
         while True:
             try:
                 answer = await self._wait()
-            except (aiohttp.ClientError, TimeoutError, ValidationError, ValueError) as error:
+            except (aiohttp.ClientError, OSError, ValueError) as error:
                 log.debug("%s-%s: wait: %r", self.worker, self.incarnation, error)
                 await asyncio.sleep(retry)
                 retry = min(retry * 1.5, LAST_RETRY)
                 continue
-            retry = FIRST_RETRY
             first = not self.answered_at
             self.answered_at = asyncio.get_running_loop().time()
-            self.cursor = max(self.cursor, answer.cursor)
-            self.events.extend(filter(None, map(self._parse, answer.events)))
-            if answer.events or first:
+            fresh = [e for e in map(self._parse, answer.events) if e and e.cursor > self.cursor]
+            has_moved = answer.cursor > self.cursor or bool(fresh)
+            self.cursor = max(self.cursor, answer.cursor, *(event.cursor for event in fresh))
+            self.events.extend(fresh)
+            if fresh or first:
                 self.wake()
+            if has_moved:
+                retry = FIRST_RETRY
+            else:  # Its time is over, or it does not wait when it is asked to.
+                await asyncio.sleep(retry)
+                retry = min(retry * 1.5, LAST_RETRY)
 
-    def _parse(self, event: dict[str, Any]) -> WorkerEvent | None:
+    def _parse(self, event: Any) -> WorkerEvent | None:
         """The event; none where it makes no sense to us, which must not cost the others."""
         origin = {"worker": self.worker, "incarnation": self.incarnation}
         try:
+            if not isinstance(event, dict):
+                event = {"kind": event}
             return _EVENT.validate_python({**event, **origin}, extra="ignore")
         except ValidationError as error:
             why = error.errors(include_url=False)[0]
@@ -151,7 +159,7 @@ class WorkerLink:
             try:
                 await self._put(directive)
                 retry = FIRST_RETRY
-            except (aiohttp.ClientError, TimeoutError) as error:
+            except (aiohttp.ClientError, OSError) as error:
                 log.debug("%s-%s: put: %r", self.worker, self.incarnation, error)
                 await asyncio.sleep(retry)
                 retry = min(retry * 1.5, LAST_RETRY)
