@@ -101,8 +101,8 @@ class FleetConformance:
             )
             await driver.until("both report", lambda o: steps(o) == steps(o, "w1") == [10], *both)
             await driver.apply(both[1])
-            await driver.until_exists({("w1", 1)}, "w0 has to end")
-            seen = await driver.observe()
+            await driver.until_exists({("w1", 1)}, "w0 has to end", both[1])
+            seen = await driver.until("w0 is gone", lambda o: not o.gone, both[1])
             assert present(seen) == {("w1", 1)}
             assert steps(seen, "w1") == [10]
             assert steps(seen) == []
@@ -119,7 +119,7 @@ class FleetConformance:
             )
             assert uid(seen) != uid(first)
             assert steps(seen) == [10, 20], "what lay on the volume is offered again, then goes on"
-            await driver.until_exists({("w0", 2)}, "the first has to end")
+            await driver.until_exists({("w0", 2)}, "the first has to end", again)
 
     @in_a_loop
     async def test_a_worker_that_is_gone_before_it_ran_leaves_nothing(self, worlds: Worlds) -> None:
@@ -128,7 +128,7 @@ class FleetConformance:
             await driver.apply(a_worker(a_directive(3, until=10)))
             await driver.apply()
             await driver.until_exists(set(), "nothing is desired")
-            assert present(await driver.observe()) == set()
+            await driver.until("it is told no more", lambda o: not o.gone and not o.present)
 
     @in_a_loop
     async def test_directives_are_delivered_and_the_newest_counts(self, worlds: Worlds) -> None:
@@ -192,7 +192,8 @@ class FleetConformance:
                 await driver.apply(known)
                 assert (await driver.observe()).gone == seen.gone
             await driver.apply()
-            assert (await driver.observe()).gone == ()
+            await driver.until_exists(set(), "nothing is desired")
+            await driver.until("it is told no more", lambda o: not o.gone)
 
     @in_a_loop
     async def test_a_stuck_worker_holds_up_nobody(self, worlds: Worlds) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Protocol
 
 from population_operator.api import PopulationExperiment
@@ -14,10 +15,13 @@ from population_operator.core.observation import Observation
 from population_operator.model.decision import Directive, DirectiveKind
 from population_operator.model.entry import Reported
 from population_operator.model.report import CheckpointRef
+from population_operator.model.state import Worker
 from population_operator.ports import Fleet
 from tests.builders import a_state, an_experiment
 
 KEY = "default/experiment"
+PATIENCE = 40.0
+"""Seconds in which what was asked for has to come true, on a machine with much else to do."""
 
 Slot = tuple[str, int]
 
@@ -26,6 +30,9 @@ class World(Protocol):
     """One runtime with one experiment in it."""
 
     fleet: Fleet
+    key: str
+    experiment: PopulationExperiment
+    """As it exists in this world."""
     keeps_workers: bool
     """Whether workers outlive the operator that started them."""
     can_stall: bool
@@ -92,18 +99,26 @@ class Driver:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.experiment = the_experiment()
+        self.experiment = world.experiment
         self.state = a_state(self.experiment)
         self.slowest = 0.0
 
     async def apply(self, *workers: DesiredWorker, seq: int = 10) -> None:
+        for it in workers:
+            self._opened(it.worker, it.incarnation)
         begin = time.perf_counter()
-        await self.world.fleet.apply(KEY, Desired(seq, workers), self.state)
+        await self.world.fleet.apply(self.world.key, Desired(seq, workers), self.state)
         self.slowest = max(self.slowest, time.perf_counter() - begin)
+
+    def _opened(self, name: str, incarnation: int) -> None:
+        """The journal has what is desired: an older incarnation is ours to delete."""
+        newest = max(incarnation, self.state.workers.get(name, Worker(name)).incarnation)
+        workers = {**self.state.workers, name: Worker(name, newest)}
+        self.state = replace(self.state, workers=workers)
 
     async def observe(self) -> Observation:
         begin = time.perf_counter()
-        observation = await self.world.fleet.observe(KEY, self.experiment)
+        observation = await self.world.fleet.observe(self.world.key, self.experiment)
         self.slowest = max(self.slowest, time.perf_counter() - begin)
         return observation
 
@@ -112,7 +127,7 @@ class Driver:
         what: str,
         condition: Callable[[Observation], bool],
         *desired: DesiredWorker,
-        seconds: float = 20.0,
+        seconds: float = PATIENCE,
     ) -> Observation:
         """Observe until something holds, applying `desired` each time, as the loop would."""
         loop = asyncio.get_running_loop()
@@ -127,11 +142,12 @@ class Driver:
                 raise AssertionError(f"not within {seconds} s: {what}; last seen: {observation}")
             await self.world.settle()
 
-    async def until_exists(self, slots: set[Slot], what: str) -> None:
-        """Wait until exactly these run."""
+    async def until_exists(self, slots: set[Slot], what: str, *desired: DesiredWorker) -> None:
+        """Wait until exactly these run, applying `desired` each time, as the loop would."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + 20
+        deadline = loop.time() + PATIENCE
         while (found := await self.world.exists()) != slots:
+            await self.apply(*desired)
             if loop.time() > deadline:
                 raise AssertionError(f"{what}: {found} instead of {slots}")
             await self.world.settle()

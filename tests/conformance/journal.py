@@ -21,25 +21,27 @@ KEY = "default/experiment"
 class Storage(Protocol):
     """Where journals lie. Adapters come and go; what they wrote stays."""
 
+    key: str
+    """Of an experiment that exists there, and has no journal yet."""
     shared: bool
     """Whether two adapters may be open at once (else the second one is kept out: see its tests)."""
 
-    def open(self) -> Journal:
+    async def open(self) -> Journal:
         """A new adapter on the same place, which knows nothing but what lies there."""
         ...
 
-    def close(self, journal: Journal) -> None:
+    async def close(self, journal: Journal) -> None:
         """As a crash does: nothing is flushed or finished."""
         ...
 
 
 @asynccontextmanager
 async def opened(storage: Storage) -> AsyncIterator[Journal]:
-    journal = storage.open()
+    journal = await storage.open()
     try:
         yield journal
     finally:
-        storage.close(journal)
+        await storage.close(journal)
 
 
 class JournalConformance:
@@ -52,98 +54,98 @@ class JournalConformance:
     @in_a_loop
     async def test_a_new_journal_is_empty(self, storage: Storage) -> None:
         async with opened(storage) as journal:
-            assert await journal.load(KEY) == ()
+            assert await journal.load(storage.key) == ()
 
     @in_a_loop
     async def test_entries_come_back_in_order(self, storage: Storage) -> None:
         async with opened(storage) as journal:
             for seq in range(1, 30):
-                await journal.append(KEY, plain(seq))
-            assert [e.seq for e in await journal.load(KEY)] == list(range(1, 30))
+                await journal.append(storage.key, plain(seq))
+            assert [e.seq for e in await journal.load(storage.key)] == list(range(1, 30))
 
     @in_a_loop
     async def test_load_after_leaves_out_what_is_known(self, storage: Storage) -> None:
         async with opened(storage) as journal:
             for seq in range(1, 6):
-                await journal.append(KEY, plain(seq))
-            assert [e.seq for e in await journal.load(KEY, after=3)] == [4, 5]
-            assert await journal.load(KEY, after=5) == ()
-            assert await journal.load(KEY, after=99) == ()
+                await journal.append(storage.key, plain(seq))
+            assert [e.seq for e in await journal.load(storage.key, after=3)] == [4, 5]
+            assert await journal.load(storage.key, after=5) == ()
+            assert await journal.load(storage.key, after=99) == ()
 
     @in_a_loop
     @pytest.mark.parametrize("seq", [0, 2, 3, 5, 99, -1])
     async def test_what_does_not_follow_is_refused(self, storage: Storage, seq: int) -> None:
         async with opened(storage) as journal:
             for known in (1, 2, 3):
-                await journal.append(KEY, plain(known))
+                await journal.append(storage.key, plain(known))
             with pytest.raises(ConflictError):
-                await journal.append(KEY, plain(seq))
-            assert [e.seq for e in await journal.load(KEY)] == [1, 2, 3]
-            await journal.append(KEY, plain(4))
+                await journal.append(storage.key, plain(seq))
+            assert [e.seq for e in await journal.load(storage.key)] == [1, 2, 3]
+            await journal.append(storage.key, plain(4))
 
     @in_a_loop
     async def test_the_first_entry_is_number_one(self, storage: Storage) -> None:
         async with opened(storage) as journal:
             with pytest.raises(ConflictError):
-                await journal.append(KEY, plain(2))
-            assert await journal.load(KEY) == ()
+                await journal.append(storage.key, plain(2))
+            assert await journal.load(storage.key) == ()
 
     @in_a_loop
     async def test_what_was_appended_survives_the_writer(self, storage: Storage) -> None:
         for seq in range(1, 6):
             async with opened(storage) as journal:
                 if seq > 1:
-                    await journal.load(KEY)
-                await journal.append(KEY, plain(seq, detail=f"writer {seq}"))
+                    await journal.load(storage.key)
+                await journal.append(storage.key, plain(seq, detail=f"writer {seq}"))
         async with opened(storage) as journal:
-            entries = await journal.load(KEY)
+            entries = await journal.load(storage.key)
         assert [e.observed[0].detail for e in entries] == [f"writer {s}" for s in range(1, 6)]
 
     @in_a_loop
     async def test_a_writer_that_has_not_read_destroys_nothing(self, storage: Storage) -> None:
         async with opened(storage) as journal:
             for seq in (1, 2, 3):
-                await journal.append(KEY, plain(seq))
+                await journal.append(storage.key, plain(seq))
         async with opened(storage) as journal:
             with pytest.raises(ConflictError):
-                await journal.append(KEY, plain(1, detail="begins again"))
-            await journal.append(KEY, plain(4))
-            assert await journal.load(KEY) == (plain(1), plain(2), plain(3), plain(4))
+                await journal.append(storage.key, plain(1, detail="begins again"))
+            await journal.append(storage.key, plain(4))
+            assert await journal.load(storage.key) == (plain(1), plain(2), plain(3), plain(4))
 
     @in_a_loop
     async def test_of_two_writers_one_wins(self, storage: Storage) -> None:
         if not storage.shared:
             return  # The second is refused at the door: a test of that adapter.
         async with opened(storage) as one, opened(storage) as other:
-            await one.append(KEY, plain(1))
-            await one.load(KEY)
-            await other.load(KEY)
-            await other.append(KEY, plain(2, detail="other"))
+            await one.append(storage.key, plain(1))
+            await one.load(storage.key)
+            await other.load(storage.key)
+            await other.append(storage.key, plain(2, detail="other"))
             with pytest.raises(ConflictError):
-                await one.append(KEY, plain(2, detail="one"))
-            entries = await one.load(KEY)
+                await one.append(storage.key, plain(2, detail="one"))
+            entries = await one.load(storage.key)
             assert entries == (plain(1), plain(2, detail="other"))
-            await one.append(KEY, plain(3))
+            await one.append(storage.key, plain(3))
 
     @in_a_loop
     async def test_of_simultaneous_appends_one_wins(self, storage: Storage) -> None:
         async with opened(storage) as journal:
-            await journal.append(KEY, plain(1))
+            await journal.append(storage.key, plain(1))
             answers = await asyncio.gather(
-                *(journal.append(KEY, plain(2, detail=str(n))) for n in range(5)),
+                *(journal.append(storage.key, plain(2, detail=str(n))) for n in range(5)),
                 return_exceptions=True,
             )
             won = [a for a in answers if isinstance(a, Entry)]
             assert len(won) == 1
             assert all(isinstance(a, ConflictError) for a in answers if a is not won[0])
-            assert await journal.load(KEY) == (plain(1), won[0])
+            assert await journal.load(storage.key) == (plain(1), won[0])
 
     @in_a_loop
     async def test_values_come_back_equal_and_of_their_type(self, storage: Storage) -> None:
         async with opened(storage) as journal:
-            answer = await journal.append(KEY, rich(1))
+            answer = await journal.append(storage.key, rich(1))
         async with opened(storage) as journal:
-            (entry,) = await journal.load(KEY)
+            (entry,) = await journal.load(storage.key)
         for read in (answer, entry):
             assert read == rich(1)
             spec, _, reported = read.observed[:3]
@@ -159,17 +161,20 @@ class JournalConformance:
     async def test_the_answer_is_what_will_be_read(self, storage: Storage) -> None:
         """The writer must fold what every later reader folds, to the last type of a number."""
         async with opened(storage) as journal:
-            answers = [await journal.append(KEY, rich(1)), await journal.append(KEY, not_finite(2))]
+            answers = [
+                await journal.append(storage.key, rich(1)),
+                await journal.append(storage.key, not_finite(2)),
+            ]
         async with opened(storage) as journal:
-            read = await journal.load(KEY)
+            read = await journal.load(storage.key)
         assert [repr(a) for a in answers] == [repr(r) for r in read]
 
     @in_a_loop
     async def test_numbers_that_are_not_finite_come_back(self, storage: Storage) -> None:
         async with opened(storage) as journal:
-            await journal.append(KEY, not_finite(1))
+            await journal.append(storage.key, not_finite(1))
         async with opened(storage) as journal:
-            (entry,) = await journal.load(KEY)
+            (entry,) = await journal.load(storage.key)
         scores = [e.report.score for e in entry.observed if isinstance(e, Reported)]
         assert math.isnan(scores[0])
         assert scores[1:] == [math.inf, -math.inf]
@@ -182,18 +187,18 @@ class JournalConformance:
         async with opened(storage) as journal:
             for seq in range(1, 8):
                 expected.append(large(seq) if seq % 3 == 0 else plain(seq))
-                await journal.append(KEY, expected[-1])
+                await journal.append(storage.key, expected[-1])
         async with opened(storage) as journal:
-            assert await journal.load(KEY) == tuple(expected)
-            await journal.append(KEY, plain(8))
+            assert await journal.load(storage.key) == tuple(expected)
+            await journal.append(storage.key, plain(8))
 
     @in_a_loop
     async def test_a_refused_entry_leaves_no_trace(self, storage: Storage) -> None:
         async with opened(storage) as journal:
-            await journal.append(KEY, plain(1))
+            await journal.append(storage.key, plain(1))
             with pytest.raises(ConflictError):
-                await journal.append(KEY, large(3))
+                await journal.append(storage.key, large(3))
         async with opened(storage) as journal:
-            assert await journal.load(KEY) == (plain(1),)
-            await journal.append(KEY, plain(2))
-            assert await journal.load(KEY) == (plain(1), plain(2))
+            assert await journal.load(storage.key) == (plain(1),)
+            await journal.append(storage.key, plain(2))
+            assert await journal.load(storage.key) == (plain(1), plain(2))

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-SECONDS = 30.0
+SECONDS = 90.0
 """How long a test of this suite may take before it counts as stuck."""
 
 

@@ -20,7 +20,7 @@ from population_operator.api import PopulationExperiment
 from population_operator.model.report import CheckpointRef
 from population_operator.model.space import Hyperparameters
 from tests.conformance.fleet import FleetConformance
-from tests.conformance.fleet_driver import Slot, World, Worlds
+from tests.conformance.fleet_driver import KEY, Slot, World, Worlds
 
 PROGRAM = Path(__file__).with_name("program.py")
 
@@ -40,10 +40,12 @@ class Count:
 class InVirtualTime:
     """The fleet is its own world: an operator that comes later finds the same processes."""
 
+    key = KEY
     keeps_workers = True
     can_stall = False
 
-    def __init__(self) -> None:
+    def __init__(self, experiment: PopulationExperiment) -> None:
+        self.experiment = experiment
         self._clock = VirtualClock()
         self.fleet = SimulatedFleet(self._clock, Count())
 
@@ -72,6 +74,7 @@ class OnThisMachine:
 
     folder: RunFolder
     experiment: PopulationExperiment
+    key = KEY
     keeps_workers = False
     can_stall = True
 
@@ -125,7 +128,7 @@ class TestSimulatedFleet(FleetConformance):
     def worlds(self) -> Worlds:
         @contextlib.asynccontextmanager
         async def world(experiment: PopulationExperiment) -> AsyncIterator[World]:
-            yield InVirtualTime()
+            yield InVirtualTime(experiment)
 
         return world
 

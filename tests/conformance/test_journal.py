@@ -9,36 +9,36 @@ import pytest
 from population_operator.adapters.local import FileJournal
 from population_operator.adapters.simulation import MemoryJournal
 from population_operator.ports import Journal
-from tests.conformance.journal import JournalConformance, Storage
+from tests.conformance.journal import KEY, JournalConformance, Storage
 
 
 class InMemory:
     """The place is the object itself."""
 
-    shared = True
+    key, shared = KEY, True
 
     def __init__(self) -> None:
         self._journal = MemoryJournal()
 
-    def open(self) -> Journal:
+    async def open(self) -> Journal:
         return self._journal
 
-    def close(self, journal: Journal) -> None:
+    async def close(self, journal: Journal) -> None:
         pass
 
 
 class InAFile:
     """A lock keeps a second writer out while the first one lives."""
 
-    shared = False
+    key, shared = KEY, False
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def open(self) -> Journal:
+    async def open(self) -> Journal:
         return FileJournal(self._path)
 
-    def close(self, journal: Journal) -> None:
+    async def close(self, journal: Journal) -> None:
         assert isinstance(journal, FileJournal)
         journal.close()
 

@@ -14,6 +14,8 @@ from tests.conformance.views import KEY, Shown, ViewsConformance, Window, a_stor
 
 
 class Memory:
+    key = KEY
+
     def __init__(self) -> None:
         self.views = MemoryViews()
 

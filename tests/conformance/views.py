@@ -31,6 +31,8 @@ class Shown:
 class Window(Protocol):
     """A view, and somebody who looks at it."""
 
+    key: str
+    """Of an experiment that exists there, and has not been shown yet."""
     views: Views
 
     async def look(self) -> Shown | None:
@@ -78,7 +80,7 @@ class ViewsConformance:
     @in_a_loop
     async def test_the_last_state_is_what_is_seen(self, window: Window, story: Story) -> None:
         for state, entry in story:
-            await window.views.show(KEY, state, (entry,))
+            await window.views.show(window.key, state, (entry,))
             assert await window.look() == shown(state)
 
     @in_a_loop
@@ -86,15 +88,17 @@ class ViewsConformance:
         self, window: Window, story: Story
     ) -> None:
         state, entry = story[-1]
-        await window.views.show(KEY, state, (entry,))
-        await window.views.show(KEY, state, ())
-        await window.views.show(KEY, state, ())
+        await window.views.show(window.key, state, (entry,))
+        await window.views.show(window.key, state, ())
+        await window.views.show(window.key, state, ())
         assert await window.look() == shown(state)
 
     @in_a_loop
     async def test_states_may_be_skipped(self, window: Window, story: Story) -> None:
         """Views are level: many entries at once, or a new view in the middle of a run."""
         middle, last = story[len(story) // 2][0], story[-1][0]
-        await window.views.show(KEY, middle, ())
-        await window.views.show(KEY, last, tuple(entry for _, entry in story[len(story) // 2 :]))
+        await window.views.show(window.key, middle, ())
+        await window.views.show(
+            window.key, last, tuple(entry for _, entry in story[len(story) // 2 :])
+        )
         assert await window.look() == shown(last)

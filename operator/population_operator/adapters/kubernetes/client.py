@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections import Counter
@@ -17,6 +18,8 @@ Object = dict[str, Any]
 
 REQUEST_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
+BUSY, TRIES, LONGEST_PAUSE = 429, 4, 5.0
+"""A server that is busy has done nothing, and says when to come back (at most so many seconds)."""
 WATCH_SECONDS = 240
 """How long a watch lasts at most, so that one that hangs is noticed, whatever it hangs on."""
 
@@ -196,6 +199,26 @@ class Client:
         headers: Mapping[str, str],
         limit: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
+        for attempt in range(1, TRIES + 1):
+            response = await self._send_once(method, path, query, body, headers, limit)
+            if response.status != BUSY or attempt == TRIES:
+                break
+            response.release()
+            await asyncio.sleep(_retry_after(response))
+        if response.status >= 400:
+            self.errors[str(response.status)] += 1
+            await _raise(response)
+        return response
+
+    async def _send_once(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Object | None,
+        headers: Mapping[str, str],
+        limit: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
         self.requests += 1
         serialized = await self._api.param_serialize(
             method,
@@ -217,10 +240,12 @@ class Client:
             self.errors["unreachable"] += 1
             raise UnreachableError(f"{method} {path}: {error!r}") from error
         response: aiohttp.ClientResponse = answer.response
-        if response.status >= 400:
-            self.errors[str(response.status)] += 1
-            await _raise(response)
         return response
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float:
+    given = response.headers.get("Retry-After", "")
+    return min(float(given), LONGEST_PAUSE) if given.isdigit() else 1.0
 
 
 def _must_exist(files: str) -> None:

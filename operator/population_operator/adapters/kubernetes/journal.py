@@ -45,10 +45,13 @@ class _Open:
 
 @dataclass
 class KubernetesJournal:
-    """All experiments' journals; the key is `namespace/name/uid`."""
+    """All experiments' journals; the key is `namespace/name/uid`.
+
+    `_open` has the last segment of each journal that was read; none where it has no segment yet.
+    """
 
     client: Client
-    _open: dict[str, _Open] = field(default_factory=dict)
+    _open: dict[str, _Open | None] = field(default_factory=dict)
 
     async def load(self, key: str, after: int = 0) -> tuple[Entry, ...]:
         where = Key.parse(key)
@@ -60,7 +63,7 @@ class KubernetesJournal:
             raise JournalUnavailableError(str(error)) from error
         segments = sorted(listed["items"], key=lambda item: int(item["spec"]["segment"]))
         lines = [line for segment in segments for line in entries_of(segment)]
-        self._open.pop(key, None)
+        self._open[key] = None
         if segments:
             last = {"apiVersion": API_VERSION, "kind": "PopulationJournal", **segments[-1]}
             size = sum(len(line) for line in last["spec"].get("entries", ()))
@@ -69,7 +72,9 @@ class KubernetesJournal:
 
     async def append(self, key: str, entry: Entry) -> Entry:
         where, line = Key.parse(key), entry.model_dump_json()
-        current = self._open.get(key)
+        if key not in self._open:
+            await self.load(key)
+        current = self._open[key]
         expected = current.next_seq if current else 1
         if entry.seq != expected:
             raise ConflictError(f"entry {entry.seq} does not follow {expected - 1}")

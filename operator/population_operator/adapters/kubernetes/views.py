@@ -107,6 +107,12 @@ class KubernetesViews:
             shown.writer.cancel()
             await asyncio.gather(shown.writer, return_exceptions=True)
 
+    async def written(self, key: str) -> None:
+        """Wait until everything that was shown so far has arrived, or the experiment is gone."""
+        shown = self._shown.get(key)
+        if shown is not None and shown.writer is not None:
+            await asyncio.shield(shown.writer)
+
     async def close(self) -> None:
         """Write what is left, within bounds, and let go."""
         writers = [s.writer for s in self._shown.values() if s.writer is not None]
