@@ -132,6 +132,19 @@ def test_conditional_parameters_are_imputed_and_left_out_again() -> None:
         assert ("m" in values) == (values["c"] == "a")
 
 
+def test_each_part_is_imputed_by_itself() -> None:
+    """As hpbandster does: what a bad configuration has says nothing about the good ones."""
+    space = (*SPACE, a_float("m", 0, 1, when=when("c", "a")))
+    experiment = a_bandit("bohb").minimize().parameters(*space).build()
+    good = [{"x": 0.1 + i / 100, "y": 0.5, "c": "b"} for i in range(10)]
+    good[0] |= {"c": "a", "m": 0.25}
+    bad = [{"x": 0.9, "y": i / 60, "c": "a", "m": 0.75} for i in range(50)]
+    members = [a_result(i, v, float(i)) for i, v in enumerate([*good[:9], *bad])]
+    model = model_of(experiment, a_state(experiment, *members), Block(), Key.of(experiment))
+    assert model is not None and len(model.good.points) == 8
+    assert set(model.good.points[:, 3].tolist()) == {0.25}
+
+
 def test_a_third_is_drawn_and_the_rest_is_better() -> None:
     state = the_oracles_state()
     members = list(state.members.values())

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from population_operator.algorithms.fabolas import Fabolas, budgets
+from population_operator.algorithms.fabolas import Budgets, Fabolas
 from population_operator.algorithms.fabolas_model import Process, cost_basis, loss_basis, matern
 from population_operator.app.simulate import simulate
 from population_operator.core.verify import verify
@@ -64,8 +64,45 @@ def test_the_loss_is_extrapolated_to_the_full_budget() -> None:
 
 
 def test_budgets_are_halves_and_never_below_the_interval() -> None:
-    assert budgets(an_experiment_of(9)) == (4, 8, 16, 32, 64)
-    assert budgets(a_bandit("fabolas", 9).steps(10, 64).build()) == (10, 16, 32, 64)
+    assert Budgets.of(an_experiment_of(9)).steps == (4, 8, 16, 32, 64)
+    assert Budgets.of(a_bandit("fabolas", 9).steps(10, 64).build()).steps == (10, 16, 32, 64)
+
+
+def on_parts_of_the_data(size: int) -> Any:
+    built = a_bandit("fabolas", size, workers=2, fraction="part", levels=3).minimize().steps(1, 8)
+    space = (a_float("x", 0, 1), a_float("y", 0, 1), a_float("part", 0.2, 1))
+    return built.parameters(*space).initial({"x": 0.9, "y": 0.9, "part": 0.7}).build()
+
+
+def test_parts_of_the_data_are_halves_and_never_below_the_parameters_min() -> None:
+    budgets = Budgets.of(on_parts_of_the_data(9))
+    assert budgets.shares == (0.2, 0.25, 0.5, 1.0) and set(budgets.steps) == {8}
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """The loss depends on the part of the data, whatever the steps."""
+
+    def start(self, hyperparameters: Hyperparameters, seed: int) -> int:
+        return 0
+
+    def train(
+        self, weights: int, it: Hyperparameters, step: int, until: int, seed: int
+    ) -> tuple[int, float]:
+        place = (float(it["x"]) - 0.3) ** 2 + (float(it["y"]) - 0.6) ** 2
+        return until, place + 0.5 * (1.0 - float(it["part"])) ** 2
+
+
+def test_a_trial_is_told_its_part_of_the_data_and_the_best_gets_all_of_it() -> None:
+    state, entries = simulate(on_parts_of_the_data(20), Sampled())
+    assert state.phase is Phase.COMPLETE and verify(entries).divergence is None
+    trials = state.population
+    assert len(trials) == 20 and all(trial.step == 8 for trial in trials)
+    parts = [float(trial.decision.hyperparameters["part"]) for trial in trials]
+    assert set(parts) <= {0.2, 0.25, 0.5, 1.0} and parts[:3] == [0.2, 0.25, 0.5]
+    assert parts[-1] == 1.0 and "promises the most" in trials[-1].decision.reason
+    assert trials[-1].rungs[-1].score < 0.03
+    assert sum(parts) < 14, "small parts are preferred to all of the data, 20 times"
 
 
 def test_it_is_better_for_the_same_cost_than_training_fully() -> None:
@@ -85,7 +122,7 @@ def test_it_is_better_for_the_same_cost_than_training_fully() -> None:
 
 def test_the_best_waits_and_goes_on_in_the_end() -> None:
     experiment = an_experiment_of(3)
-    steps = budgets(experiment)
+    steps = Budgets.of(experiment).steps
     done = [a_trial(i, steps, [i / 10]) for i in range(2)]
     found = asked(experiment, [*done, a_trial(2, steps, [])])
     assert named(found, DecisionKind.STOP) == [1]

@@ -102,6 +102,16 @@ def test_tpe_without_optuna_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
+def test_tpe_without_optuna_trains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(tpe.importlib, "import_module", missing)
+    experiment = built("tpe", 60).build()
+    with pytest.raises(MissingLibrary):
+        TreeParzen().decide(experiment, a_state(experiment), (), 2, Key.of(experiment))
+
+
 def test_the_first_trials_need_no_model() -> None:
     experiment = built("tpe", 60).build()
     first = TreeParzen().decide(experiment, a_state(experiment), (), 2, Key.of(experiment))

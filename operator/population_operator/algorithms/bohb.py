@@ -10,7 +10,8 @@ draw; else it comes from the results of the largest budget that has enough of th
 
 These are hpbandster's formulas and defaults; the model needs min_points = D + 1 results, and more
 than D in each part. NaN counts as bad. A parameter that is not active in a result is imputed by
-another result's value, or by a draw where no result has one (so conditional spaces work). A trial
+another result's value of the same part, or by a draw where none has one (so conditional spaces
+work). A trial
 that runs has no part in the model, as in hpbandster.
 """
 
@@ -110,12 +111,11 @@ def model_of(
             by_budget[result.step].append(row)
     for budget in sorted(by_budget, reverse=True):
         ordered = sorted(by_budget[budget], key=lambda row: row[:2])
-        rng = key.generator("", len(ordered), f"impute {budget}")
-        vectors = imputed(space, np.array([encoded(space, row[2]) for row in ordered]), rng)
-        parts = split(vectors, block)
+        parts = split(np.array([encoded(space, row[2]) for row in ordered]), block)
         if parts is not None:
-            levels = levels_of(space)
-            good, bad = (Density.of(part, levels, block.min_bandwidth) for part in parts)
+            rng, levels = key.generator("", len(ordered), f"impute {budget}"), levels_of(space)
+            whole = (imputed(space, part, rng) for part in parts)
+            good, bad = (Density.of(part, levels, block.min_bandwidth) for part in whole)
             return Model(space, block, budget, len(ordered), good, bad)
     return None
 

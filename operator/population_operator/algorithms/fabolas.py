@@ -1,20 +1,26 @@
 """FABOLAS (Klein et al., arXiv 1605.07079): which configuration to try, and with how much budget.
 
-Budgets are maxSteps / 2^k for k = `levels` .. 0, never less than `interval`. After the initial
-design (configurations that are drawn, on the small budgets in turn), each new trial is the pair of
-configuration and budget that promises the most information about where the best configuration lies
-at the full budget, for its predicted cost (equation 10):
+Budgets are steps, maxSteps / 2^k for k = `levels` .. 0, never less than `interval`; or, with
+`fraction`, parts of the data, 1 / 2^k, never less than the `min` of the parameter that it names:
+the worker reads that part among its hyperparameters, and trains to maxSteps on it.
+
+After the initial design (configurations that are drawn, on the small budgets in turn), each new
+trial is the pair of configuration and budget that promises the most information about where the
+best configuration lies at the full budget, for its predicted cost (equation 10):
 
     a(x, s) = E_y [ H[p_min | D] - H[p_min | D, (x, s, y)] ] / c(x, s)
 
 p_min is the probability of each of M representers (the best predicted, and draws) to be the best at
 s = 1: by joint draws of their values under the model (Hennig and Schuler, JMLR 13, 2012). The cost
-is the worker's own training time where it is told, else the steps.
+is the worker's own training time where it is told, else the steps times the part of the data.
 
 A trial ends with its budget. In the end, the one that is predicted to be the best at the full
-budget is promoted to it, from its own checkpoint; until then the best so far waits. Losses that are
-not finite count as the worst finite one. Ties go to the pair that was drawn first. A parameter that
-is not active stands in the middle, categories are coordinates of their own (one for each, 0 or 1).
+budget is promoted to it, from its own checkpoint; until then the best so far waits. With `fraction`
+the last of `population.size` trials is that configuration on all the data, from the start.
+
+Losses that are not finite count as the worst finite one. Ties go to the pair that was drawn first.
+A parameter that is not active stands in the middle, categories are coordinates of their own (one
+for each, 0 or 1).
 """
 
 from __future__ import annotations
@@ -30,13 +36,13 @@ from population_operator.algorithms.gaussian_process import Array, factor
 from population_operator.algorithms.start import FIRST
 from population_operator.algorithms.surrogate import standardised
 from population_operator.algorithms.trials import begin, drawn, promote, stop, unfinished
-from population_operator.api import CategoricalDomain, Goal, PopulationExperiment, Value
+from population_operator.api import CategoricalDomain, Goal, PopulationExperiment
 from population_operator.api.trials import Fabolas as Block
 from population_operator.model.decision import Decision
 from population_operator.model.key import Key
 from population_operator.model.report import merit
 from population_operator.model.space import Hyperparameters, Space, categories, sample, to_unit
-from population_operator.model.state import Member, State, member_name
+from population_operator.model.state import Member, RungResult, State, member_name
 
 REPRESENTERS, CANDIDATES, DRAWS = 40, 60, 200
 OUTCOMES = np.array([-1.2816, -0.5244, 0.0, 0.5244, 1.2816])
@@ -55,11 +61,16 @@ class Fabolas:
         key: Key,
     ) -> tuple[Decision, ...]:
         """See `Bandit`. O(n^3) in the results for each trial that starts or ends."""
-        first = len(state.members)
-        indices = range(first, min(first + max(free, 0), most(experiment)))
-        models = Models.of(experiment, state) if ready or indices else None
+        budgets, first, total = Budgets.of(experiment), len(state.members), most(experiment)
+        final = total - 1 if budgets.fraction else total
+        indices = range(first, min(first + max(free, 0), final))
+        over = first == final < total and free > 0 and not unfinished(experiment, state)
+        models = Models.of(experiment, state) if ready or indices or over else None
         answers = tuple(_answers(experiment, state, ready, models))
-        return (*answers, *(_begin(experiment, index, models, key) for index in indices))
+        begun = [_begin(experiment, index, models, key) for index in indices]
+        if over:
+            begun.append(_final(experiment, state, models, key))
+        return (*answers, *begun)
 
     def demand(self, experiment: PopulationExperiment, state: State) -> int:
         """See `Bandit`: the one that waits is promoted in the end."""
@@ -67,11 +78,51 @@ class Fabolas:
         return to_start + len(unfinished(experiment, state))
 
 
-def budgets(experiment: PopulationExperiment) -> tuple[int, ...]:
-    """The steps at which trials may end, ascending."""
-    block, schedule = experiment.spec.algorithm.fabolas or Block(), experiment.spec.schedule
-    halves = (schedule.max_steps >> k for k in range(block.levels, -1, -1))
-    return tuple(dict.fromkeys(max(step, schedule.interval) for step in halves))
+@dataclass(frozen=True)
+class Budgets:
+    """Ascending: the steps that trials train, and their shares of the full budget.
+
+    `fraction` names the parameter that carries the share; all trials train to maxSteps then.
+    """
+
+    steps: tuple[int, ...]
+    shares: tuple[float, ...]
+    fraction: str | None = None
+
+    @classmethod
+    def of(cls, experiment: PopulationExperiment) -> Budgets:
+        """The budgets of an experiment."""
+        block, schedule = experiment.spec.algorithm.fabolas or Block(), experiment.spec.schedule
+        full, powers = schedule.max_steps, range(block.levels, -1, -1)
+        if block.fraction is None:
+            steps = tuple(dict.fromkeys(max(full >> k, schedule.interval) for k in powers))
+            return cls(steps, tuple(step / full for step in steps))
+        named = next(p for p in experiment.spec.parameters if p.name == block.fraction)
+        domain = named.domain
+        least = 0.0 if isinstance(domain, CategoricalDomain) else float(domain.min)
+        shares = tuple(dict.fromkeys(max(0.5**k, least) for k in powers))
+        return cls((full,) * len(shares), shares, block.fraction)
+
+    def share(self, member: Member, result: RungResult) -> float:
+        """Which share of the full budget a result is of."""
+        if self.fraction is None:
+            return result.step / self.steps[-1]
+        return float(member.decision.hyperparameters[self.fraction])
+
+    def begin(self, index: int, level: int, values: Hyperparameters, said: str) -> Decision:
+        """A trial with the budget of a level."""
+        given = dict(values)
+        if self.fraction is not None:
+            given[self.fraction] = self.shares[level]
+            said += f", on {self.shares[level]:.4g} of the data"
+        begun = begin(index, 0, self.steps[level], given, said)
+        return begun.model_copy(update={"rung": level})
+
+
+def searched(experiment: PopulationExperiment) -> Space:
+    """The parameters without the one that is the budget."""
+    block = experiment.spec.algorithm.fabolas or Block()
+    return tuple(p for p in experiment.spec.parameters if p.name != block.fraction)
 
 
 @dataclass(frozen=True)
@@ -86,16 +137,16 @@ class Models:
     @classmethod
     def of(cls, experiment: PopulationExperiment, state: State) -> Models | None:
         """The models of all results; none before there are enough."""
-        block, space = experiment.spec.algorithm.fabolas or Block(), experiment.spec.parameters
-        goal, full = experiment.spec.objective.goal, experiment.spec.schedule.max_steps
+        block, space = experiment.spec.algorithm.fabolas or Block(), searched(experiment)
+        goal, budgets = experiment.spec.objective.goal, Budgets.of(experiment)
         results = [(member, result) for member in state.population for result in member.rungs]
         if len(results) < block.initial_points:
             return None
         points = np.array([encoded(space, m.decision.hyperparameters) for m, _ in results])
-        shares = np.array([result.step / full for _, result in results])
+        shares = np.array([budgets.share(member, result) for member, result in results])
         losses = -standardised(np.array([merit(goal, result.score) for _, result in results]))
-        timed = all(result.seconds for _, result in results)
-        costs = np.log([float(r.seconds if timed and r.seconds else r.step) for _, r in results])
+        seconds = np.array([result.seconds or 0.0 for _, result in results])
+        costs = np.log(seconds if (seconds > 0.0).all() else shares)
         loss = Process.of(loss_basis, points, shares, losses)
         cost = Process.of(cost_basis, points, shares, costs - costs.mean())
         return cls(loss, cost, points, len(results))
@@ -106,8 +157,8 @@ class Models:
 
     def choose(
         self, points: Sequence[Array], shares: Array, rng: np.random.Generator
-    ) -> tuple[int, float]:
-        """The index of the candidate, and its share, with the most information for its cost."""
+    ) -> tuple[int, int]:
+        """The indices of the candidate and of its share with the most information for its cost."""
         grid = np.array([point for point in points for _ in shares])
         levels = np.tile(shares, len(points))
         ones = np.ones(REPRESENTERS)
@@ -119,10 +170,7 @@ class Models:
         normals = rng.normal(size=(DRAWS, len(where)))
         before = _entropy(mean[None, :], covariance, normals)[0]
         across = self.loss.across((where, ones[: len(where)]), (grid, levels))
-        variances = np.array(
-            [self.loss.predict(grid[[i]], levels[[i]])[1][0, 0] for i in range(len(grid))]
-        )
-        spread = np.sqrt(np.maximum(variances, 0.0) + self.loss.noise)
+        spread = np.sqrt(self.loss.variances(grid, levels) + self.loss.noise)
         gains = np.empty(len(grid))
         for i in range(len(grid)):
             shift = across[:, i] / spread[i]
@@ -131,15 +179,15 @@ class Models:
             gains[i] = before - float(after.mean())
         costs = np.exp(self.cost.predict(grid, levels)[0])
         chosen = int(np.argmax(np.maximum(gains, 0.0) / costs))
-        return chosen // len(shares), float(levels[chosen])
+        return chosen // len(shares), chosen % len(shares)
 
 
 def _entropy(means: Array, covariance: Array, normals: Array) -> Array:
     """Entropies of p_min for several means (k x M) with one covariance: k numbers."""
     lower = factor(covariance + 1e-9 * np.eye(len(covariance)), 1.0)
-    found = []
+    found, spread = [], normals @ lower.T
     for mean in means:
-        winners = np.argmin(mean + normals @ lower.T, axis=1)
+        winners = np.argmin(mean + spread, axis=1)
         shares = np.bincount(winners, minlength=len(mean)) / len(normals)
         known = shares[shares > 0.0]
         found.append(-float((known * np.log(known)).sum()))
@@ -149,23 +197,42 @@ def _entropy(means: Array, covariance: Array, normals: Array) -> Array:
 def _begin(
     experiment: PopulationExperiment, index: int, models: Models | None, key: Key
 ) -> Decision:
-    steps, space = budgets(experiment), experiment.spec.parameters
+    budgets, space = Budgets.of(experiment), experiment.spec.parameters
     if models is None or index < len(experiment.spec.initial):
-        level = index % max(len(steps) - 1, 1)
-        return _at(index, level, steps[level], *drawn(experiment, index, key))
+        level = index % max(len(budgets.steps) - 1, 1)
+        return budgets.begin(index, level, *drawn(experiment, index, key))
     rng = key.generator(member_name(index), FIRST, "fabolas")
     candidates = [sample(space, rng) for _ in range(CANDIDATES)]
-    points = [encoded(space, values) for values in candidates]
-    full = steps[-1]
-    place, share = models.choose(points, np.array([step / full for step in steps]), rng)
-    level = min(range(len(steps)), key=lambda i: abs(steps[i] / full - share))
-    said = f"the information about step {full} for its cost, by {models.rows} results"
-    return _at(index, level, steps[level], candidates[place], said)
+    points = [encoded(searched(experiment), values) for values in candidates]
+    place, level = models.choose(points, np.array(budgets.shares), rng)
+    said = f"the information about the full budget for its cost, by {models.rows} results"
+    return budgets.begin(index, level, candidates[place], said)
 
 
-def _at(index: int, level: int, until: int, values: dict[str, Value], said: str) -> Decision:
-    begun = begin(index, 0, until, values, said)
-    return begun.model_copy(update={"rung": level})
+def _final(
+    experiment: PopulationExperiment, state: State, models: Models | None, key: Key
+) -> Decision:
+    """The configuration that promises the most of those that have not seen all the data yet."""
+    budgets, index = Budgets.of(experiment), len(state.members)
+    seen = [m.decision.hyperparameters for m in state.population if _whole(budgets, m)]
+    space = searched(experiment)
+    left = [
+        m for m in state.population
+        if m.rungs and not any(_alike(space, m.decision.hyperparameters, one) for one in seen)
+    ]  # fmt: skip
+    if not left:
+        return budgets.begin(index, len(budgets.steps) - 1, *drawn(experiment, index, key))
+    best = _best(experiment, left, models)
+    said = f"{best.name}, which promises the most"
+    return budgets.begin(index, len(budgets.steps) - 1, best.decision.hyperparameters, said)
+
+
+def _whole(budgets: Budgets, member: Member) -> bool:
+    return any(budgets.share(member, result) >= 1.0 for result in member.rungs)
+
+
+def _alike(space: Space, a: Hyperparameters, b: Hyperparameters) -> bool:
+    return all(a.get(p.name) == b.get(p.name) for p in space)
 
 
 def _answers(
@@ -177,7 +244,7 @@ def _answers(
     best = _best(experiment, [state.members[name] for name in ready], models)
     running = any(not member.reported for member in unfinished(experiment, state))
     over = len(state.members) >= most(experiment) and not running
-    steps = budgets(experiment)
+    steps = Budgets.of(experiment).steps
     for member in sorted((state.members[name] for name in ready), key=lambda m: m.index):
         if member is not best:
             yield stop(member, f"its budget is used; {best.name} promises more")
@@ -187,7 +254,7 @@ def _answers(
 
 
 def _best(experiment: PopulationExperiment, waiting: list[Member], models: Models | None) -> Member:
-    space, goal = experiment.spec.parameters, experiment.spec.objective.goal
+    space, goal = searched(experiment), experiment.spec.objective.goal
     if models is None:
         return max(waiting, key=lambda m: (_merit(m, goal), -m.index))
     points = np.array([encoded(space, m.decision.hyperparameters) for m in waiting])

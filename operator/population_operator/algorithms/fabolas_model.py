@@ -99,6 +99,12 @@ class Process:
         prior = _kernel(self.theta, self.basis, coordinates, shares, coordinates, shares)
         return seen.T @ self.white, prior - seen.T @ seen
 
+    def variances(self, coordinates: Array, shares: Array) -> Array:
+        """The variances (q) of the noiseless values, at least 0."""
+        seen, rows = self._seen(coordinates, shares), self.basis(shares)
+        prior = np.einsum("qi,ij,qj->q", rows, _budget(self.theta), rows)
+        return np.asarray(np.maximum(prior - (seen * seen).sum(axis=0), 0.0))
+
     def across(self, a: tuple[Array, Array], b: tuple[Array, Array]) -> Array:
         """Covariances between the values at a and at b, given the rows."""
         prior = _kernel(self.theta, self.basis, *a, *b)
@@ -110,11 +116,14 @@ class Process:
 
 
 def _kernel(theta: Array, basis: Basis, a: Array, s: Array, b: Array, t: Array) -> Array:
-    lengths = np.exp(theta[:-4])
+    return np.asarray(matern(a, b, np.exp(theta[:-4])) * (basis(s) @ _budget(theta) @ basis(t).T))
+
+
+def _budget(theta: Array) -> Array:
+    """S (2 x 2)."""
     first, second, correlation = math.exp(theta[-4]), math.exp(theta[-3]), math.tanh(theta[-2])
     both = correlation * first * second
-    budget = np.array([[first**2, both], [both, second**2]])
-    return np.asarray(matern(a, b, lengths) * (basis(s) @ budget @ basis(t).T))
+    return np.array([[first**2, both], [both, second**2]])
 
 
 def _rows(theta: Array, basis: Basis, coordinates: Array, shares: Array) -> Array:

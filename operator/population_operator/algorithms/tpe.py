@@ -57,8 +57,10 @@ class TreeParzen:
         """See `Bandit`.
 
         Raises:
-          MissingLibrary: Optuna is not installed.
+          MissingLibrary: Optuna is not installed; also where it is not needed yet, so that nothing
+            is trained in vain.
         """
+        optuna()
         block = experiment.spec.algorithm.tpe or Block()
         done = {member.name for member in ended(experiment, state)}
 

@@ -14,6 +14,9 @@ from population_operator.api.trials import BRACKETS, TRIALS
 MAX_TRIALS = 5000
 """All of them stay in the state: what the algorithms learn from."""
 
+FRACTION = "a float with a min above 0, max 1, no step and no `when`"
+"""What carries the part of the data that a trial trains on."""
+
 
 def _has(*fields: str) -> str:
     return "(" + " || ".join(f"has(self.algorithm.{ALGORITHMS[field]})" for field in fields) + ")"
@@ -49,6 +52,13 @@ TRIALS_CEL = (
         "trials: raise it",
         "schedule.interval",
     ),
+    Cel(
+        "!has(self.algorithm.fabolas) || !has(self.algorithm.fabolas.fraction) || "
+        "self.parameters.exists(p, p.name == self.algorithm.fabolas.fraction && has(p.float) && "
+        "!has(p.when) && p.float.min > 0.0 && p.float.max == 1.0 && !has(p.float.step))",
+        f"must name a parameter: {FRACTION}",
+        "algorithm.fabolas.fraction",
+    ),
 )
 """How many combinations a grid has is beyond CEL."""
 
@@ -70,6 +80,8 @@ def trials_problems(spec: Any) -> Iterator[Problem]:
         yield Problem("population.baselines", f"{message}, so each of them is a baseline")
     if name == "grid":
         yield from _grid(spec)
+    if name == "fabolas" and algorithm.fabolas.fraction is not None:
+        yield from _fraction(spec, algorithm.fabolas.fraction)
     if name in BRACKETS and schedule.max_steps // schedule.interval > MAX_TRIALS:
         count = schedule.max_steps // schedule.interval
         message = f"maxSteps / interval must be at most {MAX_TRIALS}, got {count}: raise it"
@@ -82,6 +94,14 @@ def _wanted(name: str) -> str:
     return "for example `size: 100`: how many trials are started" + (
         "" if name == "successive_halving" else "; or give schedule.maxDuration"
     )
+
+
+def _fraction(spec: Any, name: str) -> Iterator[Problem]:
+    named = next((p for p in spec.parameters if p.name == name), None)
+    domain = named.float_ if named is not None and named.when is None else None
+    if domain is None or domain.min <= 0 or domain.max != 1 or domain.step:
+        message = f"must name a parameter: {FRACTION}, got {name}"
+        yield Problem("algorithm.fabolas.fraction", message)
 
 
 def _grid(spec: Any) -> Iterator[Problem]:

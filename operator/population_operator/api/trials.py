@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from population_operator.api.base import ApiModel
-from population_operator.api.scalars import REAL, WHOLE
+from population_operator.api.scalars import REAL, WHOLE, Identifier
 
 Eta = Annotated[int, Field(ge=2, le=100), WHOLE]
 """One in `eta` goes on to a budget that is `eta` times as large."""
@@ -99,6 +99,9 @@ class Fabolas(ApiModel):
     """Budgets besides the full one, each half of the next: 4 begins at a sixteenth."""
     initial_points: Annotated[int, Field(ge=2, le=100), WHOLE] = 10
     """Configurations that are drawn before there is a model, on the small budgets."""
+    fraction: Identifier | None = None
+    """The float parameter, up to 1, by which a worker is told on which part of the data to train;
+    without it the budget is the steps."""
 
 
 class Grid(ApiModel):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from population_operator.algorithms import tpe
 from population_operator.app.cli import program_name, run_command
 from population_operator.app.cli.errors import BAD_INPUT, COMPLETE, FAILED, INTERRUPTED
 from tests.journals import Remembers, Run, a_run, crashing, small
@@ -266,3 +267,20 @@ def test_lineage_is_a_tree(folder: str, run: Run, capsys: pytest.CaptureFixture[
     assert "left no trace (--all shows them)" in short.replace("\n", " ")
     assert everything.count("── m") == run.state.exploits + len(run.state.members)
     assert short.count("── m") < everything.count("── m")
+
+
+def test_a_missing_library_is_one_line(
+    manifest: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def missing(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(tpe.importlib, "import_module", missing)
+    manifest.write_text(MANIFEST.replace("pbt: {}", "tpe: {}"))
+    assert run_command(["run", str(manifest), "-o", str(tmp_path / "out")]) == FAILED
+    err = capfd.readouterr().err
+    assert err.startswith("population: spec.algorithm.tpe: needs Optuna: pip install ")
+    assert err.count("\n") == 1

@@ -45,6 +45,7 @@ def problem_lines(file: Path, error: Exception) -> list[str]:
 def explain(error: Exception) -> Told | None:
     """What to tell about an error; nothing where it can only be a mistake of ours."""
     from population_operator.adapters.local.journal import JournalInUseError
+    from population_operator.algorithms.base import MissingLibrary
     from population_operator.api.problems import ManifestError
     from population_operator.ports import JournalUnavailableError
 
@@ -55,7 +56,7 @@ def explain(error: Exception) -> Told | None:
             return Told(str(error), BAD_INPUT)
         case JournalInUseError():
             return Told(f"population: {error}", BAD_INPUT)
-        case JournalUnavailableError():
+        case JournalUnavailableError() | MissingLibrary():
             return Told(f"population: {error}", FAILED)
         case OSError(strerror=str(reason)):
             where = f"{error.filename}: " if error.filename else ""

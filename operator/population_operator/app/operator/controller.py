@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from population_operator.adapters.kubernetes import manifests, pods
 from population_operator.adapters.kubernetes.cache import Cache
@@ -19,6 +19,7 @@ from population_operator.adapters.kubernetes.fleet import KubernetesFleet, NotSy
 from population_operator.adapters.kubernetes.journal import KubernetesJournal
 from population_operator.adapters.kubernetes.names import MANAGED_BY, MANAGER, Key, path
 from population_operator.adapters.kubernetes.views import KubernetesViews
+from population_operator.algorithms.base import MissingLibrary
 from population_operator.api import ManifestError, PopulationExperiment, parse
 from population_operator.app.operator.lifecycle import Lifecycle
 from population_operator.app.operator.metrics import MeasuredJournal, Metrics
@@ -196,16 +197,18 @@ class Controller:
         self.failures += 1
         wait = self.queue.retry(name)
         expected = (ConflictError, JournalUnavailableError, NotSyncedError, ApiError)
-        if isinstance(error, (*expected, UnreachableError, ManifestError)):
+        if isinstance(error, (*expected, UnreachableError, ManifestError, MissingLibrary)):
             log.warning("%s: %s; again in %.1f s", name, error, wait)
         else:
             log.exception("%s: again in %.1f s", name, wait)
         if isinstance(error, ConflictError | NotSyncedError):
             return
-        self._errors[name] = Problem("ReconcileError", f"{type(error).__name__}: {error}"[:1000])
+        self._errors[name] = problem_of(error)
         known = self._known.get(name)
         state = self.reconciler.states.get(str(known)) if known else None
         if known is not None and state is not None:
+            if state.experiment is None:  # Nothing could be decided yet; the cause is shown anyway.
+                state = replace(state, experiment=self._parsed[name][1])
             task = asyncio.get_running_loop().create_task(self.views.show(str(known), state, ()))
             self._background.add(task)
             task.add_done_callback(self._background.discard)
@@ -247,6 +250,13 @@ class Controller:
         if not self.settings.namespaces:
             return (path(plural),)
         return tuple(path(plural, namespace) for namespace in self.settings.namespaces)
+
+
+def problem_of(error: Exception) -> Problem:
+    """What a failed reconcile is called in the condition `Ready`."""
+    if isinstance(error, MissingLibrary):
+        return Problem("MissingLibrary", f"{error}, in the operator's image")
+    return Problem("ReconcileError", f"{type(error).__name__}: {error}"[:1000])
 
 
 def _relevant(body: Object | None) -> Object | None:

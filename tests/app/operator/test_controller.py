@@ -1,0 +1,66 @@
+"""What the operator says when it cannot reconcile: no API server is needed for that."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from population_operator.adapters.simulation.journal import MemoryJournal
+from population_operator.algorithms import tpe
+from population_operator.algorithms.base import MissingLibrary
+from population_operator.app.operator.controller import Controller
+from population_operator.app.operator.settings import Settings
+
+BODY: dict[str, Any] = {
+    "apiVersion": "population-operator.io/v1alpha1",
+    "kind": "PopulationExperiment",
+    "metadata": {"name": "digits", "namespace": "default", "uid": "u1", "generation": 1},
+    "spec": {
+        "objective": {"metric": "accuracy", "goal": "maximize"},
+        "parameters": [{"name": "lr", "float": {"min": 0.1, "max": 1.0}}],
+        "algorithm": {"tpe": {}},
+        "population": {"size": 9, "parallelism": 2},
+        "schedule": {"interval": 1, "maxSteps": 9},
+        "worker": {"template": {"spec": {"containers": [{"name": "worker", "image": "x"}]}}},
+    },
+}
+
+
+class Server:
+    """Remembers what is merged."""
+
+    def __init__(self) -> None:
+        self.merged: list[dict[str, Any]] = []
+
+    async def merge(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        self.merged.append(body)
+        return body
+
+
+def test_a_missing_library_is_a_condition(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(tpe.importlib, "import_module", missing)
+
+    async def ready() -> dict[str, Any]:
+        server = Server()
+        controller = Controller(server, Settings(), b"0" * 32)  # type: ignore[arg-type]
+        controller.reconciler.journal = MemoryJournal()
+        controller.experiments.objects["default", "digits"] = BODY
+        for cache in (controller.experiments, controller.pods, controller.members):
+            cache.synced.set()
+        with pytest.raises(MissingLibrary) as caught:
+            await controller._process("default/digits")
+        controller._failed("default/digits", caught.value)
+        await asyncio.gather(*controller._background)
+        await controller.views.close()
+        (shown,) = [c for c in server.merged[0]["status"]["conditions"] if c["type"] == "Ready"]
+        return dict(shown)
+
+    shown = asyncio.run(ready())
+    assert (shown["status"], shown["reason"]) == ("False", "MissingLibrary")
+    assert "spec.algorithm.tpe: needs Optuna: pip install" in shown["message"]
+    assert "Traceback" not in shown["message"]
