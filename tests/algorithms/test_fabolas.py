@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from population_operator.algorithms.fabolas import Budgets, Fabolas
-from population_operator.algorithms.fabolas_model import Process, cost_basis, loss_basis, matern
+from population_operator.algorithms.fabolas_model import (
+    Process,
+    cost_basis,
+    evidence,
+    loss_basis,
+    matern,
+)
 from population_operator.app.simulate import simulate
 from population_operator.core.verify import verify
 from population_operator.model.decision import DecisionKind
@@ -51,6 +57,18 @@ def test_the_bases_are_the_papers() -> None:
     shares = np.array([0.25, 1.0])
     assert loss_basis(shares).tolist() == [[1.0, 0.5625], [1.0, 0.0]]
     assert cost_basis(shares).tolist() == [[1.0, 0.25], [1.0, 1.0]]
+
+
+@pytest.mark.parametrize("basis", [loss_basis, cost_basis])
+def test_the_slope_of_the_evidence_is_its_difference_quotient(basis: Any) -> None:
+    rng = np.random.default_rng(1)
+    points, shares, targets = rng.random((12, 3)), rng.random(12), rng.normal(size=12)
+    theta = rng.normal(-0.5, 0.4, 7)
+    _, slope = evidence(theta, basis, points, shares, targets)
+    for place, step in enumerate(1e-6 * np.eye(7)):
+        above, _ = evidence(theta + step, basis, points, shares, targets)
+        below, _ = evidence(theta - step, basis, points, shares, targets)
+        assert slope[place] == pytest.approx((above - below) / 2e-6, rel=1e-4, abs=1e-5)
 
 
 def test_the_loss_is_extrapolated_to_the_full_budget() -> None:

@@ -65,7 +65,8 @@ class Fabolas:
         final = total - 1 if budgets.fraction else total
         indices = range(first, min(first + max(free, 0), final))
         over = first == final < total and free > 0 and not unfinished(experiment, state)
-        models = Models.of(experiment, state) if ready or indices or over else None
+        compared = len(ready) > 1 or over  # The best that waits alone goes on waiting.
+        models = Models.of(experiment, state) if compared or indices else None
         answers = tuple(_answers(experiment, state, ready, models))
         begun = [_begin(experiment, index, models, key) for index in indices]
         if over:

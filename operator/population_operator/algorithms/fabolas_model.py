@@ -27,8 +27,6 @@ from population_operator.algorithms.gaussian_process import (
 from population_operator.algorithms.gaussian_process_fit import maximise
 
 Basis = Callable[[Array], Array]
-DIFFERENCE = 1e-5
-"""For the slope of the likelihood: a difference quotient, as there are few numbers to fit."""
 
 
 def loss_basis(shares: Array) -> Array:
@@ -73,14 +71,9 @@ class Process:
         mean, deviation = _prior(coordinates.shape[1])
 
         def objective(theta: Array) -> tuple[float, Array]:
-            def at(point: Array) -> float:
-                away = (point - mean) / deviation
-                value = _evidence(point, basis, coordinates, shares, targets)
-                return value - 0.5 * float(away @ away)
-
-            value = at(theta)
-            steps = DIFFERENCE * np.eye(len(theta))
-            return value, np.array([(at(theta + step) - value) / DIFFERENCE for step in steps])
+            value, slope = evidence(theta, basis, coordinates, shares, targets)
+            away = (theta - mean) / deviation
+            return value - 0.5 * float(away @ away), slope - away / deviation
 
         found, _ = maximise(objective, mean, deviation**2)
         theta = np.round(found, 3)
@@ -132,13 +125,33 @@ def _rows(theta: Array, basis: Basis, coordinates: Array, shares: Array) -> Arra
     return rows
 
 
-def _evidence(
+def evidence(
     theta: Array, basis: Basis, coordinates: Array, shares: Array, targets: Array
-) -> float:
-    """ln p(y | theta) up to a constant (Rasmussen and Williams, 2006, equation 2.30)."""
-    lower = factor(_rows(theta, basis, coordinates, shares), 1.0)
-    white = np.linalg.solve(lower, targets)
-    return -0.5 * float(white @ white) - float(np.log(np.diag(lower)).sum())
+) -> tuple[float, Array]:
+    """ln p(y | theta) up to a constant, and its slope (Rasmussen and Williams, 2006, 2.30, 5.9)."""
+    white = inverse_of_triangular(factor(_rows(theta, basis, coordinates, shares), 1.0))
+    weights = white.T @ (white @ targets)
+    value = -0.5 * float(targets @ weights) + float(np.log(np.diag(white)).sum())
+    against = 0.5 * (np.outer(weights, weights) - white.T @ white)
+
+    lengths, rows = np.exp(theta[:-4]), basis(shares)
+    apart = (coordinates[:, None, :] - coordinates[None, :, :]) / lengths
+    squares = apart * apart
+    far = np.sqrt(5.0 * squares.sum(axis=2))
+    decay = np.exp(-far)
+    alike, over = (1.0 + far + far * far / 3.0) * decay, rows @ _budget(theta) @ rows.T
+    by_length = np.einsum("ab,abd->d", against * over * (5.0 / 3.0) * (1.0 + far) * decay, squares)
+    budget = rows.T @ (against * alike) @ rows  # The slope by the entries of S.
+    first, second, correlation = math.exp(theta[-4]), math.exp(theta[-3]), math.tanh(theta[-2])
+    both = 2.0 * float(budget[0, 1]) * first * second
+    slope = [
+        *by_length,
+        2.0 * float(budget[0, 0]) * first**2 + both * correlation,
+        2.0 * float(budget[1, 1]) * second**2 + both * correlation,
+        both * (1.0 - correlation**2),
+        2.0 * float(np.trace(against)) * math.exp(2.0 * float(theta[-1])),
+    ]
+    return value, np.array(slope)
 
 
 def _prior(columns: int) -> tuple[Array, Array]:
