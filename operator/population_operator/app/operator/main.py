@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 import kopf
+from kopf._core.engines.peering import Identity
 
 from population_operator.adapters.kubernetes.client import Client
 from population_operator.app.operator.controller import Controller
@@ -94,6 +95,8 @@ async def _kopf(
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
         standalone=True,
+        # Left to itself, kopf asks for the user's name, and in a container the uid may have none.
+        identity=Identity(settings.identity),
         stop_flag=enough,
     )
     _listen_to_signals(stopped)  # kopf has taken them, and would end before us.
