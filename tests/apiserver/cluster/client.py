@@ -129,7 +129,7 @@ class Client:
     ) -> tuple[int, bytes]:
         for last in (False, True):  # a kept connection may have been closed by the server
             fresh = getattr(self._local, "connection", None) is None
-            connection = self._connection()
+            connection = self.connection()
             try:
                 connection.request(method, target, data, headers)
                 response = connection.getresponse()
@@ -140,7 +140,8 @@ class Client:
                     raise
         raise AssertionError("unreachable")
 
-    def _connection(self) -> http.client.HTTPSConnection:
+    def connection(self) -> http.client.HTTPSConnection:
+        """This thread's."""
         found: http.client.HTTPSConnection | None = getattr(self._local, "connection", None)
         if found is None:
             context = ssl.create_default_context(cadata=self.ca)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from tests.apiserver.conftest import Namespace
 
 RULES = Path(__file__).parents[3] / "helm" / "population-operator" / "files"
 MASTER = bytes(range(64))
+PROGRAM = (str(Path(sys.executable).with_name("population-operator")),)
 RBAC = "rbac.authorization.k8s.io/v1"
 
 
@@ -39,11 +40,16 @@ def grant(namespace: Namespace) -> None:
 
 @dataclass
 class OperatorProcess:
-    """One replica; `start` after `kill` is the same replica again, as a restarted container is."""
+    """One replica; `start` after `kill` is the same replica again, as a restarted container is.
+
+    `program` takes the operator's flags; `env` is added to this process's environment.
+    """
 
     namespace: Namespace
     folder: Path
     identity: str = "operator-0"
+    program: tuple[str, ...] = PROGRAM
+    env: Mapping[str, str] = field(default_factory=dict)
     starts: int = 0
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
@@ -60,7 +66,7 @@ class OperatorProcess:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    str(Path(sys.executable).with_name("population-operator")),
+                    *self.program,
                     f"--namespaces={self.namespace.name}",
                     f"--own-namespace={self.namespace.name}",
                     f"--identity={self.identity}",
@@ -71,7 +77,7 @@ class OperatorProcess:
                 ],
                 stdout=log,
                 stderr=log,
-                env={k: v for k, v in os.environ.items() if k != "KUBECONFIG"},
+                env={k: v for k, v in os.environ.items() if k != "KUBECONFIG"} | dict(self.env),
             )
         return self
 
