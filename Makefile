@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check e2e e2e-up e2e-down bench clean format crds
+.PHONY: help run test check e2e e2e-up e2e-down bench clean format crds dashboard
 
 PYTHON ?= python3
 VENV := .venv
@@ -51,6 +51,9 @@ crds: $(READY) ## Generate crds/ and the chart's from the models in api/
 	$(BIN)/python -m population_operator.app.crds --output crds
 	$(BIN)/python -m population_operator.app.crds --output helm/population-operator/files/crds
 	cp examples/triangle/train.py helm/population-operator/files/triangle/
+
+dashboard: $(READY) ## Write the chart's Grafana dashboard
+	$(BIN)/python helm/dashboard.py
 
 clean: ## Remove runs, caches and the virtual environment
 	rm -rf runs dist build $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
