@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import math
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -14,6 +16,7 @@ from population_operator.app.cli.live import LiveTable
 from population_operator.app.cli.table import picture
 from population_operator.app.cli.validate import summary
 from population_operator.app.report import render
+from population_operator.app.report.rungs import rungs
 from population_operator.app.result import Result
 from population_operator.app.simulate import simulate
 from population_operator.core.history import History, history
@@ -76,4 +79,42 @@ def test_one_line_of_a_manifest() -> None:
 
 def test_the_report_is_made(told: History) -> None:
     html = render(told, made=told.state.time)
-    assert "hyperband" in html and "promote" in html
+    assert "hyperband" in html and "promote" in html and 'id="s-rungs"' in html
+    assert "It is one of 17 trials" in html and "never copied" not in html
+
+
+def test_the_figure_of_rungs_has_every_result_and_promotion(told: History) -> None:
+    drawn = rungs(told)
+    assert drawn is not None and not drawn.remarks
+    promotions, ended, went_on, best = drawn.figure.data
+    results = [result for member in told.state.population for result in member.rungs]
+    assert len(ended["x"]) + len(went_on["x"]) == len(results)
+    assert sorted([*ended["y"], *went_on["y"]]) == sorted(r.score for r in results)
+    gone = [t for t in told.decisions if t.decision.kind is DecisionKind.PROMOTE]
+    assert len(went_on["x"]) == len(gone) > 3
+    assert len([x for x in promotions["x"] if x is not None]) >= len(gone) + 1
+    assert told.state.best is not None and best["y"][-1] == told.state.best.score
+    axis = drawn.figure.layout["xaxis"]
+    assert axis["ticktext"] == [
+        "1<br>(9)", "3<br>(3)", "9<br>(1)", "3<br>(5)", "9<br>(1)", "9<br>(3)"
+    ]  # fmt: skip
+    heads = [note["text"] for note in drawn.figure.layout["annotations"]]
+    assert heads == ["bracket 0", "bracket 1", "bracket 2"]
+
+
+def test_without_rungs_there_is_no_figure_of_them() -> None:
+    full = a_bandit("bayesian", 3, workers=2).steps(1, 3).build()
+    found = history(simulate(full, Learning())[1])
+    assert rungs(found) is None
+    assert 'id="s-rungs"' not in render(found, made=found.state.time)
+
+
+def test_results_that_are_no_numbers_are_counted() -> None:
+    class Diverges(Learning):
+        def train(self, weights: Any, it: Any, step: int, until: int, seed: int) -> Any:
+            trained, score = super().train(weights, it, step, until, seed)
+            return trained, math.nan if seed % 3 == 0 else score
+
+    drawn = rungs(history(simulate(EXPERIMENT, Diverges())[1]))
+    assert drawn is not None
+    assert any("that are no numbers have no dot" in remark for remark in drawn.remarks)

@@ -12,6 +12,7 @@ from population_operator.app.report.families import families
 from population_operator.app.report.figure import Figure
 from population_operator.app.report.pays import Comparison, comparison
 from population_operator.app.report.reproduce import Recipe, recipe
+from population_operator.app.report.rungs import Rungs, rungs
 from population_operator.app.report.schedules import schedules
 from population_operator.app.report.scores import scores
 from population_operator.app.report.tables import (
@@ -26,6 +27,7 @@ from population_operator.app.report.tables import (
 from population_operator.core.history import History
 from population_operator.core.lineage import best_lineage, merged, schedule_of
 from population_operator.model.entry import Phase
+from population_operator.model.state import Member, State
 
 MAX_SCHEDULE = 40
 
@@ -63,6 +65,7 @@ class Page:
     metric: str
     goal: Goal
     has_reports: bool
+    rungs: Rungs | None
     scores: Figure
     remarks: tuple[str, ...]
     schedules: tuple[Figure, ...]
@@ -92,7 +95,8 @@ class Page:
         if not self.has_reports:
             return ()
         pays = (self.pays.figure,) if self.pays else ()
-        return (self.scores, *self.schedules, self.families, *pays)
+        rungs = (self.rungs.figure,) if self.rungs else ()
+        return (*rungs, self.scores, *self.schedules, self.families, *pays)
 
 
 def page_of(history: History, made: float) -> Page:
@@ -116,6 +120,7 @@ def page_of(history: History, made: float) -> Page:
         metric=spec.objective.metric,
         goal=spec.objective.goal,
         has_reports=bool(history.reports),
+        rungs=rungs(history),
         scores=drawn.figure,
         remarks=drawn.remarks,
         schedules=schedules(cast),
@@ -163,6 +168,8 @@ def _story(history: History) -> str:
             return "No member has reported anything."
         return f"No member has ever reported a finite {metric}."
     said = f"{best.member} reached {metric} {words.number(best.score)} at step {best.step}."
+    if state.members[best.member].trial:
+        return f"{said} {_trial(state.members[best.member], state)}."
     segments = best_lineage(history)
     path = [s.member for i, s in enumerate(segments) if not i or s.member != segments[i - 1].member]
     if len(path) == 2:
@@ -177,6 +184,16 @@ def _story(history: History) -> str:
         often = "once" if changes == 1 else f"{changes} times"
         said += f"; the hyperparameters changed {often} on the way"
     return f"{said}."
+
+
+def _trial(member: Member, state: State) -> str:
+    """How far a trial came, of how many."""
+    came = words.plural(len(member.rungs), "rung")
+    full = state.spec.spec.schedule.max_steps
+    reached = sum(m.step >= full for m in state.members.values())
+    said = f"It is one of {words.plural(len(state.members), 'trial')}"
+    said += f", of which {reached} came to step {full}"
+    return f"{said}; it passed {came}" if member.rungs else said
 
 
 def _facts(history: History) -> tuple[Fact, ...]:

@@ -28,7 +28,7 @@
     return {
       ...layout,
       autosize: true,
-      margin: { l: 8, r: 18, t: 14, b: 8 },
+      margin: { l: 8, r: 18, t: 14, b: 8, ...layout.margin },
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: color("--soft") },
