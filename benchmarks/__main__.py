@@ -43,6 +43,10 @@ PROGRAMS = {
     "triangle": Program("benchmarks.quality.triangle", "moving weights against hyperparameters"),
     "decide": Program("benchmarks.decide", "a decision's cost against the population's size"),
     "latency": Program("benchmarks.latency", "from a report to the next directive applied"),
+    "operator_latency": Program(
+        "benchmarks.operator_latency", "the same on a real API server, 8 Pods"
+    ),
+    "operator_start": Program("benchmarks.operator_start", "from kubectl apply to the first Pod"),
     "memory": Program("benchmarks.memory", "the controller's memory, 16 members"),
     "checkpoint": Program(
         "benchmarks.checkpoint",

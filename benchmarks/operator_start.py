@@ -1,11 +1,14 @@
 """From `kubectl apply` to the first Pod object, on a real API server.
 
 What is measured begins when the client sends its create, and ends when a watch of Pods shows the
-experiment's first one. Experiments are created one after the other, then as many all at once.
-Bound: p99 <= 1 s for both. Pods carry a scheduling gate, so that none runs: starting programs is
+experiment's first one. Experiments are created one after the other, then as many all at once,
+`SENDERS` creates at a time. Pods carry a scheduling gate, so that none runs: starting programs is
 not the operator's work, and would take the same two cores.
 
-A bare create of a Pod beside it, one after the other, says how fast the API server is meanwhile.
+Bound: p99 <= 1 s one by one. All at once, two cores need seconds for the API server's work alone:
+the least that each experiment takes is five requests (the experiment, a list and a create of its
+journal, a Secret, a Pod). So the same number of bare creates, as many at a time, is timed in the
+same run, and what is bounded is the ratio: first Pods of all within 3 times of that.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ EXPERIMENTS, QUICK_EXPERIMENTS = 100, 20
 LIMIT_SECONDS = 1.0
 SIZE, PARALLELISM = 8, 4
 SENDERS = 8
+REQUESTS, RATIO = 5, 3.0
 GATE = {"schedulingGates": [{"name": "example.com/never"}]}
 
 
@@ -99,6 +103,14 @@ def bare(namespace: Namespace, number: int) -> float:
     return time.monotonic() - began
 
 
+def bare_burst(namespace: Namespace, count: int) -> float:
+    """Seconds for the least that so many experiments need of the API server."""
+    began = time.monotonic()
+    with ThreadPoolExecutor(SENDERS) as pool:
+        list(pool.map(lambda n: bare(namespace, 1000 + n), range(REQUESTS * count)))
+    return time.monotonic() - began
+
+
 def clear(namespace: Namespace, names: list[str]) -> None:
     for name in names:
         Experiment(namespace, name).delete()
@@ -134,18 +146,21 @@ def main(argv: list[str] | None = None) -> int:
         together = create(pods, [f"together-{number}" for number in range(count)])
         took = time.monotonic() - began
         bar.advance(line, count)
+        least = bare_burst(where.namespace, count)
     for what, values in (("one by one", alone), (f"{count} at once", together)):
         for share in (0.5, 0.99):
             outcome.measure(
                 f"apply -> first Pod, {what}, p{100 * share:.0f}",
                 harness.quantile(values, share),
                 "s",
-                at_most=LIMIT_SECONDS if share > 0.9 else None,
+                at_most=LIMIT_SECONDS if share > 0.9 and values is alone else None,
             )
     write = harness.quantile(writes, 0.5)
     outcome.measure("bare create of a Pod, p50", write, "s")
     outcome.measure("p50 one by one against it", harness.quantile(alone, 0.5) / write, "x")
     outcome.measure(f"all {count} at once have a Pod after", took, "s")
+    outcome.measure(f"{REQUESTS * count} bare creates, {SENDERS} at a time", least, "s")
+    outcome.measure("all at once against them", took / least, "x", at_most=RATIO)
     console.print(load(), style="dim")
     return outcome.conclude(console, given.output, timed=True)
 

@@ -23,6 +23,9 @@ from population_operator.ports import (
     Views,
 )
 
+ENTRIES_A_PASS = 16
+"""After so many entries, views are shown and other experiments get their turn."""
+
 Decide = Callable[[State, Observation, float], Awaitable[Entry | None]]
 
 
@@ -53,16 +56,20 @@ class Reconciler:
 
         Whatever dies between two lines of this function: what was appended is acted on by the next
         pass, what was not appended never happened. Each entry is acted on as soon as it is durable:
-        workers wait for it.
+        workers wait for it. What came in while it was written is looked at before the pass ends.
         """
         state, acted = await self.load(key), None
-        observation = await self.fleet.observe(key, experiment)
-        while entry := await self.decide(state, observation, now := self.clock.now()):
+        due: float | None = self.clock.now()  # Unless it is found that nothing is left to decide.
+        for _ in range(ENTRIES_A_PASS):
+            observation = await self.fleet.observe(key, experiment)
+            entry = await self.decide(state, observation, now := self.clock.now())
+            if entry is None:
+                due = next_deadline(state, now)
+                break
             try:
                 entry = await self.journal.append(key, entry)
             except ConflictError:
                 state = await self._reload(key)
-                observation = await self.fleet.observe(key, experiment)
                 continue
             except JournalUnavailableError:
                 self.forget(key)  # Whether it was written is not known: the journal will tell.
@@ -75,7 +82,7 @@ class Reconciler:
             await self._act(key, state)
         await self.views.show(key, state, tuple(self.unshown.get(key, ())))
         self.unshown.pop(key, None)
-        return next_deadline(state, now)
+        return due
 
     async def load(self, key: str) -> State:
         """Where the experiment stands; an empty state before it has begun."""

@@ -205,6 +205,7 @@ def test_a_trial_that_always_fails_ends_and_the_others_go_on() -> None:
         speeds = {"w0": 0.5, "w1": 1.0}
         simulation = Simulation.of(experiment, Learning(), seconds_per_step=speeds)
         while await simulation.step():
+            simulation.clock.after(0.1, lambda: None)  # It is killed before it has trained a step.
             member = simulation.state.members.get("m3")
             if member is not None and member.worker is not None and not member.reported:
                 simulation.fleet.kill(member.worker)

@@ -99,27 +99,6 @@ def test_a_container_that_is_killed_is_charged_and_goes_on(
     assert "OutOfMemory" in causes
 
 
-def test_the_api_server_is_away_while_workers_train(
-    namespace: Namespace, operator: OperatorProcess, cluster: Cluster
-) -> None:
-    """Workers finish what they may and wait; a Pod that goes meanwhile is noticed afterwards."""
-    experiment = Experiment.create(namespace, triangle().steps(20, 400))
-    until(lambda: len(experiment.entries()) > 8, "it trains")
-    pod = experiment.running()[0]["metadata"]["name"]
-    node = cluster.node_of(namespace.name, pod)
-    cluster.control_plane.stop_apiserver()
-    try:
-        node.signal(f"{namespace.name}/{pod}")
-        time.sleep(10)  # The outage itself: nothing is waited for.
-    finally:
-        cluster.control_plane.start_apiserver()
-    if operator.process is not None and operator.process.poll() is not None:
-        operator.start()  # The kubelet's part: it lost its lease and ended.
-    experiment.wait("Complete", 120)
-    experiment.check()
-    assert {m.step for m in experiment.state().members.values()} == {400}
-
-
 def test_a_second_replica_takes_over_and_a_paused_one_does_no_harm(
     namespace: Namespace, start_operator: StartOperator
 ) -> None:
@@ -138,3 +117,14 @@ def test_a_second_replica_takes_over_and_a_paused_one_does_no_harm(
     assert first.process.wait(15) == 1, "it notices that it lost the lease, and ends"
     experiment.wait("Complete", 120)
     experiment.check()
+
+
+def test_a_leader_that_is_told_to_stop_hands_over_at_once(
+    namespace: Namespace, start_operator: StartOperator
+) -> None:
+    first = start_operator("operator-0")
+    until(lambda: "holds the lease" in first.text(), "the first one holds the lease")
+    second = start_operator("operator-1")
+    until(second.ready, "the second one waits, and is ready")
+    assert first.stop() == 0
+    until(lambda: "holds the lease" in second.text(), "the second one takes over", 6)

@@ -16,6 +16,7 @@ from kubernetes.aio import config
 
 Object = dict[str, Any]
 
+METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 REQUEST_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
 BUSY, TRIES, LONGEST_PAUSE = 429, 4, 5.0
@@ -114,6 +115,10 @@ class Client:
     async def replace(self, path: str, body: Object) -> Object:
         """PUT; with a `resourceVersion` in the body it is a compare-and-swap (409: Conflict)."""
         return await self._call("PUT", path, {}, body)
+
+    async def swap(self, path: str, body: Object) -> Object:
+        """`replace` of a large object: the answer is its metadata and nothing else."""
+        return await self._call("PUT", path, {}, body, {"Accept": METADATA_ONLY})
 
     async def merge(self, path: str, body: Object) -> Object:
         """A JSON merge patch."""

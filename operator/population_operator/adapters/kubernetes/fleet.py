@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping
@@ -27,7 +28,7 @@ from population_operator.api import Problem as Mistake
 from population_operator.core.conditions import Problem
 from population_operator.core.desired import Desired, DesiredWorker
 from population_operator.core.observation import Observation
-from population_operator.model.state import State
+from population_operator.model.state import State, worker_name
 from population_operator.ports import ConflictError
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,9 @@ log = logging.getLogger(__name__)
 FIRST_RETRY, LAST_RETRY = 1.0, 60.0
 DELETE = "delete "
 """What names of attempts to delete a Pod begin with."""
+CREATES_AT_ONCE = 4
+"""Creates of Pods under way, each experiment's first one not counted: it comes before the others'
+second, so that of many experiments that are created at once each starts."""
 
 
 class NotSyncedError(Exception):
@@ -63,6 +67,7 @@ class _Run:
 
     credentials: Credentials
     prepared: bool = False
+    preparing: asyncio.Lock = field(default_factory=asyncio.Lock)
     spec: PopulationExperiment | None = None
     connections: dict[tuple[str, int], Connection] = field(default_factory=dict)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -90,6 +95,7 @@ class KubernetesFleet:
         self._runs: dict[str, _Run] = {}
         self._index: dict[str, set[tuple[str, str]]] = defaultdict(set)
         self._session: aiohttp.ClientSession | None = None
+        self._others = asyncio.Semaphore(CREATES_AT_ONCE)
 
     # --- the port ---
 
@@ -181,10 +187,12 @@ class KubernetesFleet:
         async def create() -> None:
             where = Key.parse(key)
             await self._prepare(run, experiment)
+            first = worker.worker == worker_name(0)
             try:
-                await self._client.create(
-                    path("pods", where.namespace), manifests.pod(experiment, worker), **STRICT
-                )
+                async with contextlib.nullcontext() if first else self._others:
+                    await self._client.create(
+                        path("pods", where.namespace), manifests.pod(experiment, worker), **STRICT
+                    )
             except ApiError as error:
                 if refusals.invalid(error):
                     template = experiment.spec.worker.template
@@ -200,8 +208,12 @@ class KubernetesFleet:
 
     async def _prepare(self, run: _Run, experiment: PopulationExperiment) -> None:
         """The Secret and the claim that every Pod needs. Made once; that they exist is success."""
-        if run.prepared:
-            return
+        async with run.preparing:
+            if not run.prepared:
+                await self._make(run, experiment)
+                run.prepared = True
+
+    async def _make(self, run: _Run, experiment: PopulationExperiment) -> None:
         key = Key.of(experiment)
         wanted = [("secrets", manifests.secret(key, run.credentials))]
         claim = manifests.claim(experiment)
@@ -219,7 +231,6 @@ class KubernetesFleet:
                     raise TemplateRefusedError("ClaimTemplateInvalid", found) from error
                 if error.reason != "AlreadyExists":
                     raise
-        run.prepared = True
 
     def _delete(self, key: str, run: _Run, pod: Object, state: State) -> None:
         worker, incarnation = pods.place(pod)

@@ -111,12 +111,17 @@ class KubernetesJournal:
     async def _append(self, where: Key, current: _Open, line: str) -> None:
         spec = current.body["spec"]
         changed = {**current.body, "spec": {**spec, "entries": [*spec.get("entries", ()), line]}}
-        body = await self.client.replace(self._path(where, current), changed)
+        body = await self._swap(where, current, changed)
         self._open[str(where)] = _Open(body, current.size + len(line), current.next_seq + 1)
 
     async def _seal(self, where: Key, current: _Open) -> None:
         changed = {**current.body, "spec": sealed(current.body["spec"])}
-        current.body = await self.client.replace(self._path(where, current), changed)
+        current.body = await self._swap(where, current, changed)
+
+    async def _swap(self, where: Key, current: _Open, changed: Object) -> Object:
+        """The segment as it is now: what we wrote, under the version that it got."""
+        answer = await self.client.swap(self._path(where, current), changed)
+        return {**changed, "metadata": answer["metadata"]}
 
     def _path(self, where: Key, current: _Open) -> str:
         return path(PLURAL, where.namespace, current.body["metadata"]["name"])

@@ -36,13 +36,17 @@ log = logging.getLogger(__name__)
 
 PAUSE = 1.0
 """Seconds between two rounds of writes for one experiment."""
+WRITERS = 2
+"""Writes of views under way, of all experiments: journals and Pods come first."""
+WRITES_A_ROUND = 4
+"""Of members and of Events, each, for one experiment: the others' turn is in the next round."""
 LAST_RETRY = 30.0
 EVENTS_KEPT = 200
 
 
 @dataclass
 class _Shown:
-    """What is to be shown of one experiment, and what was written."""
+    """What is to be shown of one experiment, and what was written; `written` counts writes."""
 
     state: State
     refusal: Problem | None = None
@@ -51,6 +55,7 @@ class _Shown:
     events: list[Told] = field(default_factory=list)
     status: Object = field(default_factory=dict)
     members: dict[str, Object] = field(default_factory=dict)
+    written: dict[str, int] = field(default_factory=dict)
     writer: asyncio.Task[None] | None = None
     dirty: bool = False
 
@@ -79,13 +84,14 @@ class KubernetesViews:
         self._problems = problems
         self._clock = clock
         self._shown: dict[str, _Shown] = {}
+        self._gate = asyncio.Semaphore(WRITERS)
         self.writes = 0
 
     async def show(self, key: str, state: State, entries: tuple[Entry, ...]) -> None:
         shown = self._shown.setdefault(key, _Shown(state))
         if entries:
             shown.events.extend(_events(shown.told, entries))
-            del shown.events[:-EVENTS_KEPT]
+            shown.events[:] = shown.events[-EVENTS_KEPT:]
         shown.state, shown.told, shown.refusal = state, state, None
         self._write_soon(key, shown)
 
@@ -143,11 +149,18 @@ class KubernetesViews:
         if state.experiment is None and shown.refusal is None:
             return
         await self._write_status(key, shown, state)
-        for member in state.population:
-            await self._write_member(key, shown, state, member.name)
-        while shown.events:
-            await self._create("events", key.namespace, event_object(key, shown.events[0]))
-            shown.events.pop(0)
+        for event in shown.events[:WRITES_A_ROUND]:
+            await self._create("events", key.namespace, event_object(key, event))
+            if event in shown.events:  # Not one of the oldest of too many meanwhile.
+                shown.events.remove(event)
+        stale = [m.name for m in state.population if self._is_stale(key, shown, state, m.name)]
+        # Who was written longest ago comes first, so that nobody's turn never comes.
+        stale.sort(key=lambda name: shown.written.get(name, 0))
+        for name in stale[:WRITES_A_ROUND]:
+            await self._write_member(key, shown, state, name)
+            shown.written[name] = self.writes
+        if len(stale) > WRITES_A_ROUND or shown.events:
+            shown.dirty = True
 
     async def _write_status(self, key: Key, shown: _Shown, state: State) -> None:
         current = self._experiments.objects.get((key.namespace, key.name))
@@ -162,35 +175,42 @@ class KubernetesViews:
             status = experiment_status(state, problems, previous, generation, now)
         if status != previous:
             where = path("populationexperiments", key.namespace, key.name, "status")
-            self.writes += 1
-            await self._client.merge(where, {"metadata": {"uid": key.uid}, "status": status})
+            await self._patch(where, {"metadata": {"uid": key.uid}, "status": status})
         shown.status = status
         for it in (troubled(problem, generation, now) for problem in problems):
             if it.name not in shown.troubles:
                 shown.troubles.add(it.name)
                 shown.events.append(it)
 
+    def _is_stale(self, key: Key, shown: _Shown, state: State, name: str) -> bool:
+        known = self._members.objects.get((key.namespace, member_object_name(key.name, name)))
+        status = member_status(state, state.members[name])
+        return bool(shown.members.get(name, (known or {}).get("status")) != status)
+
     async def _write_member(self, key: Key, shown: _Shown, state: State, name: str) -> None:
         member = state.members[name]
         status = member_status(state, member)
         called = member_object_name(key.name, name)
         known = self._members.objects.get((key.namespace, called))
-        if shown.members.get(name, (known or {}).get("status")) == status:
-            shown.members[name] = status
-            return
         if known is None and name not in shown.members:
             await self._create(
                 "populationmembers", key.namespace, member_object(key, state, member)
             )
-        self.writes += 1
-        where = path("populationmembers", key.namespace, called, "status")
-        await self._client.merge(where, {"status": status})
+        await self._patch(
+            path("populationmembers", key.namespace, called, "status"), {"status": status}
+        )
         shown.members[name] = status
+
+    async def _patch(self, where: str, body: Object) -> None:
+        async with self._gate:
+            self.writes += 1
+            await self._client.merge(where, body)
 
     async def _create(self, plural: str, namespace: str, body: Object) -> None:
         try:
-            self.writes += 1
-            await self._client.create(path(plural, namespace), body)
+            async with self._gate:
+                self.writes += 1
+                await self._client.create(path(plural, namespace), body)
         except ApiError as error:
             if error.reason != "AlreadyExists" and error.status != 403:
                 raise
@@ -199,9 +219,10 @@ class KubernetesViews:
 def _events(before: State | None, entries: tuple[Entry, ...]) -> list[Told]:
     """What the entries tell. After a restart, what came before the first of them is not known."""
     found: list[Told] = []
-    state = before or State()
+    state, last = before or State(), None
     for entry in entries:
+        if last is not None and last.seq == state.seq + 1:
+            state = fold(state, last)
         found += told(entry, state)
-        if entry.seq == state.seq + 1:
-            state = fold(state, entry)
+        last = entry
     return found

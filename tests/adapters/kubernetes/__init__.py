@@ -1,0 +1,1 @@
+"""The Kubernetes adapters without a cluster: pure functions."""
