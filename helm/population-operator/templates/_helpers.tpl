@@ -61,14 +61,6 @@ app.kubernetes.io/part-of: population-operator
 {{- default $first .Values.test.namespace }}
 {{- end }}
 
-{{- define "population.podSecurityContext" -}}
-runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
-seccompProfile: {type: RuntimeDefault}
-{{- end }}
-
 {{- define "population.securityContext" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
@@ -110,7 +102,7 @@ tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 securityContext:
-  {{- include "population.podSecurityContext" . | nindent 2 }}
+  {{- toYaml .Values.podSecurityContext | nindent 2 }}
 {{- end }}
 
 {{- define "population.hookContainer" -}}
