@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,7 @@ def test_what_kubectl_shows() -> None:
         for name, spec in by_name.items()
     }
     shown = [name for name, priority in columns["PopulationExperiment"] if priority == 0]
-    assert shown == ["Phase", "Algorithm", "Population", "Step", "Best", "Age"]
+    assert shown == ["Phase", "Algorithm", "Ready", "Members", "Step", "Best", "Age"]
     assert ("Hyperparameters", 1) in columns["PopulationMember"]
     assert experiment["versions"][0]["subresources"] == {"status": {}}
 
@@ -148,7 +149,7 @@ def test_columns_point_into_the_schema(kind: Kind) -> None:
     schema = openapi(kind)
     for column in kind.columns:
         inner = schema
-        for part in column.path.split(".")[1:]:
+        for part in re.sub(r"\[\?\(.*?\)\]", ".[]", column.path).split(".")[1:]:
             if part in ("metadata", "creationTimestamp"):
                 break
-            inner = inner["properties"][part]
+            inner = inner["items"] if part == "[]" else inner["properties"][part]

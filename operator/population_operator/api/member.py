@@ -32,6 +32,14 @@ class MemberSpec(ApiModel):
     cel = (Cel("self == oldSelf", "a member's spec is fixed"),)
 
 
+class MemberShown(ApiModel):
+    """What `kubectl get` prints: rounded, for people. Programs read the fields beside it."""
+
+    score: Text = ""
+    hyperparameters: Text = ""
+    """In the order of the manifest: `lr 0.0104, batch_size 64`."""
+
+
 class MemberStatus(ApiModel):
     """Where the member stands."""
 
@@ -54,3 +62,4 @@ class MemberStatus(ApiModel):
     checkpoint: Text = ""
     """Its newest good checkpoint: a URI."""
     observed_generation: Count | None = None
+    shown: MemberShown | None = None

@@ -40,6 +40,15 @@ class Best(ApiModel):
     """Where its directory is: a URI."""
 
 
+class ExperimentShown(ApiModel):
+    """What `kubectl get` prints: rounded, for people. Programs read the fields beside it."""
+
+    best: Text = ""
+    """The best score."""
+    step: Text = ""
+    """The furthest step, and that at which a run ends: `400/2000`."""
+
+
 class Counts(ApiModel):
     """How much there is of everything."""
 
@@ -68,3 +77,4 @@ class ExperimentStatus(ApiModel):
     ] = ()
     best: Best | None = None
     counts: Counts | None = None
+    shown: ExperimentShown | None = None

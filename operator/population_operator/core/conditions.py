@@ -36,10 +36,16 @@ def conditions(state: State, problems: Sequence[Problem] = ()) -> tuple[Conditio
     return (
         _workers(state, problems),
         _progressing(state),
-        Condition("Complete", complete, reason, state.phase_message if complete else ""),
-        Condition("Failed", failed, reason, state.phase_message if failed else ""),
+        _end("Complete", complete, state),
+        _end("Failed", failed, state),
         Condition("Suspended", suspended, reason if suspended else "NotSuspended"),
     )
+
+
+def _end(kind: str, holds: bool, state: State) -> Condition:
+    if not holds:
+        return Condition(kind, False, f"Not{kind}")
+    return Condition(kind, True, state.phase_reason, state.phase_message)
 
 
 def refused(problem: Problem) -> tuple[Condition, ...]:
@@ -47,8 +53,8 @@ def refused(problem: Problem) -> tuple[Condition, ...]:
     return (
         Condition("Ready", False, problem.reason, problem.message),
         Condition("Progressing", False, problem.reason),
-        Condition("Complete", False, problem.reason),
-        Condition("Failed", False, problem.reason),
+        _end("Complete", False, State()),
+        _end("Failed", False, State()),
         Condition("Suspended", False, "NotSuspended"),
     )
 

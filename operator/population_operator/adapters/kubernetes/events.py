@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from population_operator.adapters.kubernetes.client import Object
 from population_operator.adapters.kubernetes.names import API_VERSION, Key
-from population_operator.adapters.kubernetes.status import timestamp
+from population_operator.adapters.kubernetes.status import short, timestamp
 from population_operator.core.conditions import Problem
+from population_operator.core.fold import fold
 from population_operator.model.decision import Decision, DecisionKind
 from population_operator.model.entry import (
     Decided,
@@ -40,16 +41,15 @@ def told(entry: Entry, before: State) -> list[Told]:
         match event:
             case PhaseChanged():
                 bad = event.phase is Phase.FAILED
-                text = event.message or event.reason
+                text = _phase(event, entry, before)
                 found.append(_told(entry, index, str(event.reason), text, bad))
             case Decided() if event.decision.kind not in (
                 DecisionKind.CONTINUE,
                 DecisionKind.START,
-                DecisionKind.PROMOTE,
                 DecisionKind.STOP,
             ):
                 kind = str(event.decision.kind).capitalize()
-                warning = event.decision.kind is not DecisionKind.EXPLOIT
+                warning = event.decision.kind not in (DecisionKind.EXPLOIT, DecisionKind.PROMOTE)
                 text = _decision(event.decision, before)
                 found.append(_told(entry, index, kind, text, warning))
             case MemberFailed():
@@ -70,8 +70,23 @@ def told(entry: Entry, before: State) -> list[Told]:
     return found
 
 
-def troubled(problem: Problem, generation: int, now: float) -> Told:
+OURS = frozenset(
+    {
+        "InvalidSpec",
+        "PodTemplateInvalid",
+        "ClaimTemplateInvalid",
+        "QuotaExceeded",
+        "Forbidden",
+        "NameTaken",
+    }
+)
+"""Problems that only we know of. Others are those of a Pod that exists: its Events tell them."""
+
+
+def troubled(problem: Problem, generation: int, now: float) -> Told | None:
     """What keeps an experiment from going on: once for each kind of cause and each spec."""
+    if problem.reason not in OURS:
+        return None
     name = f"g{generation}-{problem.reason.lower()}"
     return Told(name, now, problem.reason, problem.message, warning=True)
 
@@ -106,12 +121,14 @@ def _told(entry: Entry, index: int, reason: str, message: str, warning: bool) ->
 
 def _decision(it: Decision, before: State) -> str:
     """Who copied whom, from which step, and what was explored from there."""
+    if it.kind is DecisionKind.PROMOTE:
+        return f"{it.member} is promoted at step {it.at_step}: {it.reason}"
     if it.source is None:
         return f"{it.member} starts again: {it.reason}"
     donor = before.members.get(it.source.member)
     old = donor.decision.hyperparameters if donor else {}
     changes = ", ".join(
-        f"{name} {_short(old.get(name, 'none'))} -> {_short(new)}"
+        f"{name} {short(old.get(name, 'none'))} -> {short(new)}"
         for name, new in it.hyperparameters.items()
         if old.get(name) != new
     )
@@ -119,5 +136,19 @@ def _decision(it: Decision, before: State) -> str:
     return f"{text}: {changes}" if changes else text
 
 
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _phase(event: PhaseChanged, entry: Entry, before: State) -> str:
+    """What began, or what came of it."""
+    after = fold(before, entry) if entry.seq == before.seq + 1 else before
+    if after.experiment is None:
+        return event.message or event.reason
+    spec, best = after.spec.spec, after.best
+    if event.reason in ("Started", "Resumed"):
+        size, workers = spec.population.members, spec.population.workers
+        who = "trials" if spec.algorithm.trials else "members"
+        count = "" if spec.algorithm.trials and spec.population.size is None else f"{size} "
+        return f"{spec.algorithm.name}: {count}{who} on at most {workers} workers"
+    text = event.message or event.reason
+    if event.phase.ended and best is not None:
+        score = f"{spec.objective.metric} {short(best.score)}"
+        text += f"; best {score} by {best.member} at step {best.step}"
+    return text

@@ -153,6 +153,8 @@ def _fill_pod(spec: dict[str, Any]) -> None:
 
 
 def _fill_container(container: dict[str, Any]) -> None:
+    # The Pod goes when its worker has ended: what it printed last goes with it, but for this.
+    container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
     security = container.setdefault("securityContext", {})
     security.setdefault("allowPrivilegeEscalation", False)
     security.setdefault("capabilities", {"drop": ["ALL"]})

@@ -129,7 +129,9 @@ def _how(pod: Object, ended: Object) -> str:
         text += f"; it said: {said[-1][:300]}"
     elif pod["status"].get("message"):
         text += f": {pod['status']['message']}"
-    return f"{text}; see kubectl logs {_name(pod)}"
+    else:
+        text += "; it left no message"
+    return text
 
 
 def _gone(worker: tuple[str, int], cause: Cause, detail: str) -> WorkerGone:

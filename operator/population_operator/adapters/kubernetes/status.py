@@ -25,6 +25,21 @@ from population_operator.model.report import CheckpointRef, Report
 from population_operator.model.state import Member, State
 
 
+def short(value: object) -> str:
+    """A number as it is read: four digits that count.
+
+    >>> [short(x) for x in (12.957046952824426, 1e-7, 64, True, "adam", float("nan"))]
+    ['12.96', '1e-07', '64', 'true', 'adam', 'nan']
+    """
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.6g}"
+        case _:
+            return str(value)
+
+
 def timestamp(seconds: float) -> str:
     """RFC 3339, as the API server writes it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -81,8 +96,10 @@ def experiment_status(
             "exploits": state.exploits,
         },
     }
+    status_["shown"] = {"step": f"{status_['step']}/{state.spec.spec.schedule.max_steps}"}
     if state.best is not None:
         status_["best"] = _best(state, state.best)
+        status_["shown"]["best"] = short(state.best.score)
     return status_
 
 
@@ -117,8 +134,12 @@ def member_status(state: State, member: Member) -> Object:
         "hyperparameters": dict(member.decision.hyperparameters),
         "checkpoint": uri(state, member.kept.ref) if member.kept else "",
     }
+    values = member.decision.hyperparameters
+    text = ", ".join(f"{name} {short(value)}" for name, value in values.items())
+    shown["shown"] = {"hyperparameters": text}
     if report is not None and report.directive:
         shown["score"] = report.score if math.isfinite(report.score) else str(report.score)
+        shown["shown"]["score"] = short(report.score)
     if member.trial:
         shown |= {"bracket": member.decision.bracket or 0, "rung": member.decision.rung or 0}
     if member.directives:

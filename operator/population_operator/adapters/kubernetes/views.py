@@ -178,7 +178,7 @@ class KubernetesViews:
             await self._patch(where, {"metadata": {"uid": key.uid}, "status": status})
         shown.status = status
         for it in (troubled(problem, generation, now) for problem in problems):
-            if it.name not in shown.troubles:
+            if it is not None and it.name not in shown.troubles:
                 shown.troubles.add(it.name)
                 shown.events.append(it)
 

@@ -18,6 +18,8 @@ from population_operator.app.cli.source import Run
 from population_operator.app.cli.table import picture
 from population_operator.app.result import Result
 
+WIDTH = 160
+"""Columns, where it goes into a file or a pipe."""
 GOOD_WHEN_FALSE = ("Failed", "Suspended")
 
 
@@ -28,6 +30,8 @@ def status(run: Run, output: str) -> int:
         print(Result.of(run.history(), run.checkpoints, conditions).to_json(), end="")
         return COMPLETE
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(console.width, WIDTH))
     if run.entries or run.status is None:
         _print_picture(run, console)
     if run.status is not None:
@@ -45,9 +49,9 @@ def _print_picture(run: Run, console: Console) -> None:
         for happening in history.happenings
         if notable(happening)
     ][-EVENTS:]
-    if not console.is_terminal:
-        console = Console(width=max(console.width, 160), height=len(state.members) + 20)
     width, height = console.size
+    if not console.is_terminal:
+        height = len(state.members) + 20
     console.print(picture(state, history, recent, now=state.time, width=width, height=height))
     if run.status is not None:
         console.print()
