@@ -23,11 +23,9 @@ from population_operator.algorithms.trials import (
     drawn,
     in_words,
     promote,
-    ranked,
-    result_at,
+    ranked_values,
     stop,
     unfinished,
-    value_at,
 )
 from population_operator.api import PopulationExperiment
 from population_operator.api.trials import Asha as Block
@@ -93,16 +91,17 @@ def _answers(
     goal, steps = experiment.spec.objective.goal, rungs_of(experiment)
     stopping = block.variant is AshaVariant.STOPPING
     for rung in range(len(steps) - 2, -1, -1):
-        done = [m for m in state.population if result_at(m, rung) is not None]
+        done = ranked_values(state.members.values(), rung, goal)
         places = len(done) // block.eta
         if stopping and len(done) < block.eta:
             places = len(done)
-        for place, member in enumerate(ranked(done, rung, goal), start=1):
+        for place, (value, member) in enumerate(done, start=1):
             if member.name not in waiting or member.decision.rung != rung:
                 continue
-            said = in_words(member, rung, place, len(done))
-            if place <= places and value_at(member, rung, goal) > float("-inf"):
+            hopeless = value == float("-inf")
+            if place <= places and not hopeless:
                 until = steps[rung + 1]
+                said = in_words(member, rung, place, len(done))
                 yield promote(member, rung + 1, until, f"{said}; goes on to step {until}")
-            elif stopping or value_at(member, rung, goal) == float("-inf"):
-                yield stop(member, f"{said}; it ends")
+            elif stopping or hopeless:
+                yield stop(member, f"{in_words(member, rung, place, len(done))}; it ends")

@@ -76,7 +76,10 @@ def _next(member: Member, kind: DecisionKind, rung: int, reason: str) -> Decisio
 
 def result_at(member: Member, rung: int) -> RungResult | None:
     """What the trial came to at the end of a rung; none before that, and where it failed."""
-    return next((result for result in member.rungs if result.rung == rung), None)
+    for result in member.rungs:  # In the inner loop of every bandit: no generator.
+        if result.rung == rung:
+            return result
+    return None
 
 
 def value_at(member: Member, rung: int, goal: Goal) -> float:
@@ -88,6 +91,19 @@ def value_at(member: Member, rung: int, goal: Goal) -> float:
 def ranked(members: Iterable[Member], rung: int, goal: Goal) -> tuple[Member, ...]:
     """The trials by their results at a rung, the best first; ties by index."""
     return tuple(sorted(members, key=lambda m: (-value_at(m, rung, goal), m.index)))
+
+
+def ranked_values(
+    members: Iterable[Member], rung: int, goal: Goal
+) -> tuple[tuple[float, Member], ...]:
+    """Merits and trials of those that came to the end of a rung, in the order of `ranked`."""
+    found = [
+        (-merit(goal, result.score), member.index, member)
+        for member in members
+        if (result := result_at(member, rung)) is not None
+    ]
+    found.sort(key=lambda it: it[:2])
+    return tuple((-loss, member) for loss, _, member in found)
 
 
 def in_words(member: Member, rung: int, place: int, count: int) -> str:

@@ -45,8 +45,10 @@ def pending(state: State) -> tuple[Forget, ...]:
     for ref in retained(state):
         steps[ref.member, ref.directive].append(ref.step)
     found = []
-    for (member, directive), record in sorted(state.directives.items()):
-        keep = tuple(sorted(steps[member, directive]))
-        if record.closed and record.purged != keep:
-            found.append(Forget(member=member, directive=directive, keep=keep))
-    return tuple(found)
+    for key, record in state.directives.items():
+        if not record.closed:
+            continue
+        keep = tuple(sorted(steps.get(key, ())))
+        if record.purged != keep:
+            found.append(Forget(member=key[0], directive=key[1], keep=keep))
+    return tuple(sorted(found, key=lambda it: (it.member, it.directive)))
