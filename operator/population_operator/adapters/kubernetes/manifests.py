@@ -21,6 +21,7 @@ from population_operator.adapters.kubernetes.names import (
     pod_name,
     secret_name,
 )
+from population_operator.adapters.kubernetes.pods import worker_container
 from population_operator.adapters.worker.credentials import Credentials
 from population_operator.adapters.worker.environment import WorkerPlace, environment
 from population_operator.api import PopulationExperiment, Problem
@@ -41,7 +42,7 @@ def pod(experiment: PopulationExperiment, worker: DesiredWorker) -> Object:
     metadata, spec = template.get("metadata", {}), template["spec"]
     ours = labels(key) | {WORKER: worker.worker, INCARNATION: str(worker.incarnation)}
     fill(spec)
-    _fill_worker(spec["containers"][0], experiment, worker)
+    _fill_worker(worker_container(spec), experiment, worker)
     _mount(spec, experiment)
     return {
         "apiVersion": "v1",
@@ -191,7 +192,7 @@ def _fill_worker(
 
 def _mount(spec: dict[str, Any], experiment: PopulationExperiment) -> None:
     """Volumes of ours, where the user has mounted nothing of his own."""
-    container = spec["containers"][0]
+    container = worker_container(spec)
     mounts = container.setdefault("volumeMounts", [])
     volumes = spec.setdefault("volumes", [])
     taken = {mount["mountPath"].rstrip("/") for mount in mounts}

@@ -18,7 +18,10 @@ def trimmed(pod: Object) -> Object:
             for key in ("name", "namespace", "uid", "labels", "deletionTimestamp")
             if key in metadata
         },
-        "spec": {"nodeName": pod.get("spec", {}).get("nodeName", "")},
+        "spec": {
+            "nodeName": pod.get("spec", {}).get("nodeName", ""),
+            "containers": [{"name": it["name"]} for it in pod["spec"]["containers"]],
+        },
         "status": {
             key: status[key]
             for key in (
@@ -28,6 +31,12 @@ def trimmed(pod: Object) -> Object:
             if key in status
         },
     }  # fmt: skip
+
+
+def worker_container(spec: Object) -> Object:
+    """The container that trains: the one named `worker`, else the first."""
+    containers: list[Object] = spec["containers"]
+    return next((it for it in containers if it["name"] == "worker"), containers[0])
 
 
 def place(pod: Object) -> tuple[str, int]:
@@ -46,7 +55,7 @@ def address(pod: Object) -> str:
 
 def started(pod: Object) -> bool:
     """Whether the worker's container runs."""
-    return any("running" in status.get("state", {}) for status in _containers(pod)[:1])
+    return "running" in _worker(pod).get("state", {})
 
 
 def present(pod: Object, silent_for: float = 0.0, warm: bool = True) -> PresentWorker:
@@ -107,10 +116,14 @@ def _containers(pod: Object) -> list[Object]:
 
 
 def _terminated(pod: Object) -> Object | None:
-    for container in _containers(pod)[:1]:
-        ended: Object | None = container.get("state", {}).get("terminated")
-        return ended
-    return None
+    ended: Object | None = _worker(pod).get("state", {}).get("terminated")
+    return ended
+
+
+def _worker(pod: Object) -> Object:
+    """The status of the container that trains; a kubelet lists them by name."""
+    name = worker_container(pod["spec"])["name"]
+    return next((status for status in _containers(pod) if status["name"] == name), {})
 
 
 def _condition(pod: Object, kind: str, status: str = "True") -> Object | None:

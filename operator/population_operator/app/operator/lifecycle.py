@@ -19,6 +19,7 @@ from population_operator.adapters.kubernetes.names import (
     Key,
     path,
 )
+from population_operator.adapters.kubernetes.pods import worker_container
 from population_operator.api import PopulationExperiment
 
 FINALIZER = f"{GROUP}/checkpoints"
@@ -41,7 +42,7 @@ def remover(experiment: PopulationExperiment) -> Object:
     key = Key.of(experiment)
     template = copy.deepcopy(experiment.spec.worker.template or {})
     spec = template["spec"]
-    container = spec["containers"][0]
+    container = worker_container(spec)
     for field in ("resources", "args", "livenessProbe", "readinessProbe", "startupProbe"):
         container.pop(field, None)
     folder = str(manifests.CHECKPOINTS / key.uid)
