@@ -54,6 +54,8 @@ PROGRAMS = {
         common=False,
         quick=("--gib", "0.5", "--rounds", "3"),
     ),
+    "swap": Program("benchmarks.swap", "another member on a warm worker, against new processes"),
+    "cash": Program("benchmarks.cash", "choosing among families, against their defaults"),
     "digits": Program("benchmarks.digits", "the example on real data, five seeds"),
 }
 
