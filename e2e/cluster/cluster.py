@@ -123,6 +123,34 @@ class Cluster:
             raise KubectlFailed(done.stderr.strip() or done.stdout.strip())
         return done.stdout
 
+    def attempt(self, *arguments: str) -> str:
+        """kubectl's output, or its complaint."""
+        try:
+            return self.kubectl(*arguments)
+        except (KubectlFailed, subprocess.TimeoutExpired) as error:
+            return str(error)
+
+    def describe(self, namespace: str) -> str:
+        """For the report of a test that failed."""
+        scope = ("--namespace", namespace)
+        return "\n".join(
+            self.attempt(*arguments)
+            for arguments in (
+                ("get", "nodes"),
+                (*scope, "get", "pexp,pmem,pods", "-o", "wide"),
+                (*scope, "describe", "pexp"),
+                (*scope, "get", "events", "--sort-by=.lastTimestamp"),
+                (
+                    *scope,
+                    "logs",
+                    "--prefix",
+                    "--tail=15",
+                    "-l",
+                    "app.kubernetes.io/managed-by=population-operator",
+                ),
+            )
+        )
+
     def kubectl_json(self, *arguments: str) -> Any:
         return json.loads(self.kubectl(*arguments, "-o", "json"))
 

@@ -17,8 +17,6 @@ from e2e.cluster import indexes
 from e2e.cluster.configuration import PAUSE
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-BASE = "localhost/population-base:e2e"
-PACKAGES = "python3,python3-venv,ca-certificates"
 SUITE = "bookworm"
 
 Tell = Callable[[str], None]
@@ -30,20 +28,72 @@ class ImageFailed(Exception):
 
 @dataclass(frozen=True)
 class Recipe:
-    """An image.
+    """An image of one of the project's Dockerfiles.
 
     Attributes:
       name: its reference in the cluster.
       dockerfile: in the checkout.
       sources: files and folders that decide what is in it.
-      arguments: of the Dockerfile.
-      after: an image that must be built before, as its base.
+      base: what the Dockerfile's BASE is.
+      arguments: of the Dockerfile, besides BASE.
     """
 
     name: str
-    dockerfile: Path
-    sources: tuple[Path, ...]
+    dockerfile: str
+    sources: tuple[str, ...]
+    base: Base | Recipe
     arguments: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Base:
+    """A minimal Debian with packages; `site` names a folder of Python packages that Pods mount.
+
+    Other images take PyTorch from their base; here the base takes it from the machine, because one
+    copy of its five gigabytes is enough.
+    """
+
+    name: str
+    packages: str
+    site: str = ""
+
+
+PLAIN = Base("localhost/population-base:e2e", "python3,python3-venv,ca-certificates")
+SITE = "/opt/site-packages"
+WITH_TORCH = Base(
+    "localhost/population-torch:e2e", "python3,python3-pip,ca-certificates", site=SITE
+)
+OPERATOR = Recipe(
+    "localhost/population-operator:e2e",
+    "operator/Dockerfile",
+    (
+        "operator/population_operator",
+        "worker-image/population_worker",
+        "pyproject.toml",
+        "constraints.txt",
+        "README.md",
+        "LICENSE",
+        ".dockerignore",
+    ),
+    PLAIN,
+)
+WORKER = Recipe(
+    "localhost/population-worker:e2e",
+    "worker-image/Dockerfile",
+    ("worker-image/population_worker", "constraints.txt", ".dockerignore"),
+    WITH_TORCH,
+)
+
+
+def example(name: str) -> Recipe:
+    """The image of `examples/NAME`."""
+    return Recipe(
+        f"localhost/population-example-{name}:e2e",
+        "examples/Dockerfile",
+        (f"examples/{name}",),
+        WORKER,
+        {"EXAMPLE": name},
+    )
 
 
 def cache() -> Path:
@@ -51,30 +101,34 @@ def cache() -> Path:
     return Path(base) / "population-operator" / "images"
 
 
-def base(tell: Tell) -> Path:
-    """The archive of a minimal Debian with Python."""
-    return _made(
-        "base",
-        (SUITE + PACKAGES).encode(),
-        lambda target: _bootstrap(target, tell),
-        tell,
-    )
-
-
 def pause(tell: Tell) -> Path:
     """What holds a Pod's network: anything that sleeps."""
-    text = f'FROM {BASE}\nUSER 65535:65535\nCMD ["sleep", "infinity"]\n'
-    _load(base(tell), BASE)
-    return _made("pause", text.encode(), lambda target: _inline(text, PAUSE, target), tell)
+    text = f'FROM {PLAIN.name}\nUSER 65535:65535\nCMD ["sleep", "infinity"]\n'
+    base = build(PLAIN, tell)
+
+    def make(target: Path) -> None:
+        _load(base, PLAIN.name)
+        _inline(text, PAUSE, target)
+
+    return _made("pause", text.encode() + base.name.encode(), make, tell)
 
 
-def build(recipe: Recipe, tell: Tell) -> Path:
-    """The archive of a recipe, built where it is not cached."""
-    digest = hashlib.sha256(repr(sorted(recipe.arguments.items())).encode())
-    for path in files((CHECKOUT / recipe.dockerfile, *(CHECKOUT / one for one in recipe.sources))):
+def build(image: Base | Recipe, tell: Tell) -> Path:
+    """The archive of an image, built where it is not cached; what it stands on is built before."""
+    short = image.name.split("/")[-1].split(":")[0]
+    if isinstance(image, Base):
+        content = (SUITE + repr(image)).encode()
+        return _made(short, content, lambda target: _bootstrap(image, target, tell), tell)
+    below = build(image.base, tell)
+    digest = hashlib.sha256((below.name + repr(sorted(image.arguments.items()))).encode())
+    for path in files((CHECKOUT / image.dockerfile, *(CHECKOUT / one for one in image.sources))):
         digest.update(str(path.relative_to(CHECKOUT)).encode() + b"\0" + path.read_bytes())
-    short = recipe.name.split("/")[-1].split(":")[0]
-    return _made(short, digest.digest(), lambda target: _bud(recipe, target), tell)
+
+    def make(target: Path) -> None:
+        _load(below, image.base.name)
+        _bud(image, target)
+
+    return _made(short, digest.digest(), make, tell)
 
 
 def files(paths: Iterable[Path]) -> list[Path]:
@@ -102,14 +156,17 @@ def _made(name: str, content: bytes, make: Callable[[Path], None], tell: Tell) -
     return archive
 
 
-def _bootstrap(target: Path, tell: Tell) -> None:
-    tell(f"  a Debian {SUITE} with {PACKAGES}: about a minute")
+def _bootstrap(base: Base, target: Path, tell: Tell) -> None:
+    tell(f"  a Debian {SUITE} with {base.packages}: about a minute")
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         root = Path(scratch) / "root.tar"
-        options = ["--variant=minbase", f"--include={PACKAGES}", "--quiet"]
+        options = ["--variant=minbase", f"--include={base.packages}", "--quiet"]
         _run(["mmdebstrap", *options, SUITE, root, *indexes.apt_sources()])
         text = f"FROM scratch\nADD {root.name} /\nENV LANG=C.UTF-8\n"
-        _inline(text, BASE, target, Path(scratch))
+        if base.site:
+            (Path(scratch) / "site.pth").write_text(f"{base.site}\n")
+            text += "ADD site.pth /usr/lib/python3/dist-packages/\n"
+        _inline(text, base.name, target, Path(scratch))
 
 
 def _inline(text: str, name: str, target: Path, context: Path | None = None) -> None:
@@ -121,7 +178,7 @@ def _inline(text: str, name: str, target: Path, context: Path | None = None) -> 
 
 
 def _bud(recipe: Recipe, target: Path) -> None:
-    options: list[str | Path] = []
+    options: list[str | Path] = ["--build-arg", f"BASE={recipe.base.name}"]
     for name, value in recipe.arguments.items():
         options += ["--build-arg", f"{name}={value}"]
     with indexes.for_builds() as inside:
@@ -146,8 +203,13 @@ def _load(archive: Path, name: str) -> None:
 
 
 def _buildah(*arguments: str | Path, check: bool = True) -> str:
-    # chroot and vfs: neither needs a namespace or a file system that a container may lack.
-    environment = os.environ | {"BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "vfs"}
+    # chroot needs no namespace that a container may lack; layers stay, so that a change of the code
+    # does not install the dependencies again.
+    environment = os.environ | {
+        "BUILDAH_ISOLATION": "chroot",
+        "BUILDAH_LAYERS": "true",
+        "STORAGE_DRIVER": os.environ.get("STORAGE_DRIVER", "overlay"),
+    }
     return _run(["buildah", *arguments], environment, check)
 
 

@@ -16,10 +16,20 @@ CLASS = "standard"
 PROVISIONED = Path("/tmp/hostpath_pv")
 
 
-def shared(client: Client, namespace: str, folder: Path, claim: str = "shared") -> Path:
-    """A claim in the namespace, bound to a volume on `folder`, which everybody may write."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o777)
+def shared(
+    client: Client,
+    namespace: str,
+    folder: Path,
+    claim: str = "shared",
+    mode: int | None = 0o777,
+) -> Path:
+    """A claim in the namespace, bound to a volume on `folder`, which everybody may write.
+
+    Where `mode` is None, the folder stays as it is.
+    """
+    if mode is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(mode)
     volume = f"{namespace}-{claim}"
     size = {"storage": "10Gi"}
     client.create(

@@ -1,0 +1,91 @@
+"""A namespace with shared storage, and experiments of the examples' images in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from tests.apiserver.cluster import storage
+from tests.apiserver.conftest import Namespace
+from tests.apiserver.experiments.experiment import GROUP, Experiment
+
+from e2e.cluster import Cluster, images
+
+EXAMPLES = images.CHECKOUT / "examples"
+CHECKPOINTS, PYTORCH = "checkpoints", "pytorch"
+SITE_PACKAGES = next(Path(one) for one in sys.path if one.endswith("site-packages"))
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+Object = dict[str, Any]
+
+
+def make(cluster: Cluster, name: str, volume: Path) -> Namespace:
+    """A namespace under the restricted Pod Security Standard, with the two claims."""
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    body["metadata"] = {"name": name, "labels": RESTRICTED}
+    cluster.client.create("/api/v1/namespaces", body)
+    namespace = Namespace(name, cast(Any, cluster))
+    storage.shared(cluster.client, name, volume, CHECKPOINTS)
+    storage.shared(cluster.client, name, SITE_PACKAGES, PYTORCH, mode=None)
+    return namespace
+
+
+def remove(cluster: Cluster, namespace: Namespace) -> None:
+    """Its experiments first: the operator ends their workers."""
+    cluster.attempt("delete", "pexp", "--all", "-n", namespace.name, "--timeout=60s")
+    storage.forget(cluster.client, namespace.name)
+    cluster.attempt("delete", "namespace", namespace.name, "--timeout=60s")
+
+
+def manifest(example: str, **spec: Object) -> Object:
+    """The example's own manifest, with its image and the given parts of `spec` replaced."""
+    body: Object = yaml.safe_load((EXAMPLES / example / "experiment.yaml").read_text())
+    body["spec"] |= spec
+    pod = body["spec"]["worker"]["template"]["spec"]
+    pod["terminationGracePeriodSeconds"] = 5
+    container = pod["containers"][0]
+    container |= {"image": images.example(example).name, "imagePullPolicy": "Never"}
+    if example == "digits":
+        container["volumeMounts"] = [{"name": PYTORCH, "mountPath": images.SITE, "readOnly": True}]
+        claim = {"claimName": PYTORCH, "readOnly": True}
+        pod["volumes"] = [{"name": PYTORCH, "persistentVolumeClaim": claim}]
+    return body
+
+
+def triangle(**changes: Object) -> Object:
+    """Four members take turns on three workers for about half a minute: time for a fault."""
+    body = manifest("triangle")
+    body["spec"]["population"] = {"size": 4, "parallelism": 3, "seed": 1}
+    body["spec"]["schedule"] = {"interval": 400, "maxSteps": 16000, "synchronous": True}
+    body["spec"] |= changes
+    return body
+
+
+def apply(cluster: Cluster, namespace: Namespace, body: Object) -> Experiment:
+    cluster.kubectl("apply", "-n", namespace.name, "-f", "-", stdin=yaml.safe_dump(body))
+    return Experiment(namespace, body["metadata"]["name"])
+
+
+def steps_reach(experiment: Experiment, step: int, seconds: float = 60) -> None:
+    """Until some member is there."""
+    path = experiment.namespace.path("populationmembers", "", GROUP)
+
+    def holds(found: Object) -> bool:
+        return any(one.get("status", {}).get("step", 0) >= step for one in found.get("items", []))
+
+    experiment.namespace.client.wait(path, holds, seconds)
+
+
+def population(cluster: Cluster, *arguments: str) -> str:
+    """The command line, against the cluster: its output, whatever it says."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from population_operator.app.cli import main; main()", *arguments],
+        env=cluster.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return f"{done.stdout}{done.stderr}".strip()
