@@ -15,6 +15,9 @@ from tests.chart import programs
 from tests.chart.helm import Helm, Object
 from tests.chart.matrix import MATRIX
 
+# What Helm 3 renders is compared with it in tests/chart.
+pytestmark = pytest.mark.parametrize("helm", [4], ids=["helm4"], indirect=True)
+
 TEAMS = ("team-a", "team-b")
 
 
