@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from tests.apiserver.cluster.binaries import VERSION
+
 CHART = Path(__file__).parents[2] / "helm" / "population-operator"
 FILES = CHART / "files"
 
@@ -52,7 +54,8 @@ class Helm:
             yaml.safe_dump(values, file)
             file.flush()
             where = ("--namespace", namespace, "--values", file.name)
-            return self("template", release, str(CHART), *where)
+            # Which one a helm takes by itself depends on how it was built.
+            return self("template", release, str(CHART), f"--kube-version={VERSION}", *where)
 
     def objects(self, values: Object, namespace: str = "population") -> list[Object]:
         rendered = yaml.safe_load_all(self.text(values, namespace=namespace))
