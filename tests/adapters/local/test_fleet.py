@@ -141,8 +141,7 @@ async def test_a_worker_that_hangs_falls_silent(
     from population_operator.adapters.local import process
     from population_operator.adapters.worker import link
 
-    for where in (module, link):
-        monkeypatch.setattr(where, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(link, "WAIT_SECONDS", 0.1)
     monkeypatch.setattr(process, "GRACE_SECONDS", 0.2)
 
     def silence(observation: Observation) -> float:

@@ -296,3 +296,19 @@ async def test_a_link_can_be_closed_while_it_waits(worker: FakeWorker, tmp_path:
             begin = loop.time()
             await link.close()
         assert loop.time() - begin < 1.0
+
+
+@in_a_loop
+async def test_a_worker_that_falls_silent_wakes_whoever_may_replace_it(
+    worker: FakeWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its members may be all that the others wait for: then nothing else ever wakes anybody."""
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0)
+    monkeypatch.setattr(module, "SILENCE", 0.3)
+    woken: list[int] = []
+    async with worker.serve(tmp_path), linked(worker, wake=lambda: woken.append(1)) as link:
+        await eventually(lambda: link.answered_at, "it answers")
+        woken.clear()
+        worker.on_wait = lambda request: web.Response(status=503)
+        await eventually(lambda: woken, "somebody is told")
+        assert asyncio.get_running_loop().time() - link.answered_at >= 0.3

@@ -10,7 +10,7 @@ import aiohttp
 
 from population_operator.adapters.kubernetes.manifests import CONTROL_PORT, METRICS_PORT
 from population_operator.adapters.worker.credentials import Credentials
-from population_operator.adapters.worker.link import WAIT_SECONDS, Address, WorkerLink
+from population_operator.adapters.worker.link import Address, WorkerLink
 from population_operator.adapters.worker.scrape import Scraper, scrape
 from population_operator.core.desired import DesiredWorker
 from population_operator.core.observation import WorkerEvent
@@ -66,9 +66,7 @@ class Connection:
 
     def silent_for(self, now: float) -> float:
         """Seconds without an answer beyond what is normal; 0 before the first."""
-        if not self._speaker.answered_at:
-            return 0.0
-        return max(0.0, now - self._speaker.answered_at - WAIT_SECONDS)
+        return self._speaker.silent_for(now)
 
     async def close(self) -> None:
         if self._probe is not None:

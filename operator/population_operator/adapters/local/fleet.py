@@ -23,7 +23,7 @@ from population_operator.adapters.worker.environment import (
     WorkerPlace,
     environment,
 )
-from population_operator.adapters.worker.link import WAIT_SECONDS, Address, WorkerLink
+from population_operator.adapters.worker.link import Address, WorkerLink
 from population_operator.api import PopulationExperiment
 from population_operator.core.desired import Desired, DesiredWorker
 from population_operator.core.observation import Observation, PresentWorker
@@ -209,9 +209,7 @@ def _refusal(error: OSError | ValueError, program: str) -> str:
 
 def _silence(it: _Incarnation, now: float) -> float:
     """Seconds since the last answer; a process that never answered is left to its time limit."""
-    if it.link is None or not it.link.answered_at:
-        return 0.0
-    return max(0.0, now - it.link.answered_at - WAIT_SECONDS)
+    return 0.0 if it.link is None else it.link.silent_for(now)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import aiohttp
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from population_operator.core.observation import WorkerEvent
+from population_operator.core.observation import SILENCE, WorkerEvent
 from population_operator.model.decision import Directive
 from population_operator.model.entry import Forgotten, Reported, RestoreFailed, Troubled
 
@@ -92,6 +92,12 @@ class WorkerLink:
         if self.events and self.events[0].cursor <= cursor:
             self.events = [event for event in self.events if event.cursor > cursor]
 
+    def silent_for(self, now: float) -> float:
+        """Seconds without an answer beyond what is normal; 0 before the first."""
+        if not self.answered_at:
+            return 0.0
+        return max(0.0, now - self.answered_at - WAIT_SECONDS)
+
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
@@ -104,6 +110,8 @@ class WorkerLink:
                 answer = await self._wait()
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 log.debug("%s-%s: wait: %r", self.worker, self.incarnation, error)
+                if self.silent_for(asyncio.get_running_loop().time()) >= SILENCE:
+                    self.wake()  # All others may be waiting for this one: nobody else would.
                 await asyncio.sleep(retry)
                 retry = min(retry * 1.5, LAST_RETRY)
                 continue

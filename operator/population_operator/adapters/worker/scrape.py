@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from population_operator.core.observation import WorkerEvent
+from population_operator.adapters.worker.link import WAIT_SECONDS
+from population_operator.core.observation import SILENCE, WorkerEvent
 from population_operator.model.decision import Directive
 from population_operator.model.entry import Reported
 from population_operator.model.report import Report
@@ -96,7 +97,13 @@ class Scraper:
             if reading is not None:
                 self.answered_at = asyncio.get_running_loop().time()
                 self._take(reading)
+            elif self.silent_for(asyncio.get_running_loop().time()) >= SILENCE:
+                self.wake()  # All others may be waiting for this one: nobody else would.
             await asyncio.sleep(SCRAPE_SECONDS)
+
+    def silent_for(self, now: float) -> float:
+        """As a link's."""
+        return max(0.0, now - self.answered_at - WAIT_SECONDS) if self.answered_at else 0.0
 
     def _take(self, reading: Reading) -> None:
         if reading.step <= self._last_step:
