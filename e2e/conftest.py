@@ -63,7 +63,8 @@ def release(cluster: Cluster, tell: Callable[[str], None]) -> Release:
 def namespace(
     cluster: Cluster, release: Release, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Namespace]:
-    name = "e2e-" + re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:40]
+    stem = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_"))
+    name = f"e2e-{stem[:40]}".rstrip("-")
     made = workload.make(cluster, name, tmp_path / "volume")
     yield made
     if getattr(request.node, "failed", False):

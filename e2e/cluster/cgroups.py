@@ -45,11 +45,13 @@ def _delegate(group: Path) -> None:
         (group / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
-def processes(index: int) -> set[int]:
-    """All in the node's cgroups: the containers' processes."""
+def processes(index: int, container: str = "") -> set[int]:
+    """All in the node's cgroups, or only those of one container, by its id."""
     found: set[int] = set()
     for hierarchy in hierarchies():
         for group in _below(hierarchy / name(index)):
+            if container and group.name != container:
+                continue
             try:
                 found |= {int(line) for line in (group / "cgroup.procs").read_text().split()}
             except OSError:

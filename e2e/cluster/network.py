@@ -50,6 +50,15 @@ class NodeNetwork:
         return ["nsenter", f"--net=/run/netns/{self.namespace}", *(str(part) for part in command)]
 
 
+def unplug(node: NodeNetwork) -> None:
+    """As if its cable were pulled; its addresses and routes stay."""
+    _ip("link", "set", node.interface, "down")
+
+
+def plug_in(node: NodeNetwork) -> None:
+    _ip("link", "set", node.interface, "up")
+
+
 def create(nodes: list[NodeNetwork]) -> None:
     """Builds it all.
 

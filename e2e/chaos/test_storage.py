@@ -1,0 +1,37 @@
+"""The shared volume is full, or slow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.apiserver.experiments.operator_process import until
+
+from e2e.chaos import faults, hooks
+from e2e.chaos.conftest import Start
+
+KILOBYTES = 4096
+
+
+@pytest.fixture
+def small_volume(tmp_path: Path) -> Iterator[Path]:
+    with faults.small_volume(tmp_path / "volume", KILOBYTES) as folder:
+        yield folder
+
+
+def test_the_volume_is_full_and_then_freed(small_volume: Path, start: Start) -> None:
+    trial = start()
+    ballast = faults.fill(small_volume)
+    until(lambda: "No space left" in str(trial.experiment.status()), "the status tells", 60)
+    ballast.unlink()
+    trial.survives()
+    assert not trial.observed("gone"), "workers wait for room"
+
+
+def test_the_volume_is_slow(start: Start) -> None:
+    """Each fsync takes a second longer; by a hook in the workers' Python (`e2e/chaos/hooks.py`)."""
+    trial = start(steps=4000)
+    (trial.volume / hooks.SLOW).touch()
+    trial.goes_on()
+    trial.survives()
