@@ -24,7 +24,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path.home() / ".cache" / "population-operator" / "peers"
 SEEDS, QUICK_SEEDS = 30, 5
 SECONDS, WORKERS = 100, 4
-HALVING = ("digits", "cancer", "diabetes", "hartmann6")
+HALVING = ("cancer", "diabetes", "hartmann6", "digits")
 RUNGS = (1, 3, 9, 27)
 CALLS = {"branin": 40, "hartmann6": 80}
 FULL, LOWEST, ENOUGH, LIMIT = 64, 4, 0.05, 40.0
@@ -78,6 +78,8 @@ KINDS = (
         ("Optuna TPE + Hyperband", "Syne Tune BOHB", "hpbandster BOHB"),
     ),
 )
+SLOW = ("Syne Tune BOHB", "hpbandster BOHB")
+"""Peers whose samplers take some seconds for each run: `--fast` leaves them out."""
 Results = list[list[float]]
 """Rungs' ends of one run in order: second, step, score."""
 
@@ -181,7 +183,7 @@ def incumbent(state: State, waits: bool) -> Hyperparameters | None:
     """FABOLAS lets its incumbent wait; BOHB's is the best on the largest budget so far."""
     done = [m for m in state.population if m.rungs]
     if waits:
-        done = [m for m in done if m.reported and not m.stopped]
+        done = [m for m in done if m.reported and not m.stopped and m.step < FULL]
     best = max(done, key=lambda m: (m.rungs[-1].step, m.rungs[-1].score), default=None)
     return best.decision.hyperparameters if best else None
 
@@ -231,20 +233,27 @@ Found = dict[tuple[str, str], list[Results]]
 """Runs by problem and optimiser."""
 
 
-def compare_halving(seeds: int, console: Console, outcome: harness.Outcome) -> None:
+def compare_halving(
+    seeds: int, console: Console, outcome: harness.Outcome, fast: bool = False
+) -> None:
     """The family, by kind and problem."""
-    ours = {name: block for kind in KINDS for name, block in kind.ours.items()}
-    theirs = [name for kind in KINDS for name in kind.peers]
+    kinds = KINDS if not fast else tuple(_without_slow(kind) for kind in KINDS)
+    ours = {name: block for kind in kinds for name, block in kind.ours.items()}
+    theirs = [name for kind in kinds for name in kind.peers]
     found: Found = {}
     for problem in HALVING:
         found |= _run((problem,), ours, theirs, seeds, halving, console, SECONDS)
-        for kind in KINDS:
+        for kind in kinds:
             console.print(_table(kind, found, (problem,)))
             _measure(kind, problem, found, outcome)
     outcome.details["halving"] = _details(found)
 
 
-def compare_gp(seeds: int, console: Console, outcome: harness.Outcome) -> None:
+def _without_slow(kind: Kind) -> Kind:
+    return replace(kind, peers=tuple(name for name in kind.peers if name not in SLOW))
+
+
+def compare_gp(seeds: int, console: Console, outcome: harness.Outcome, fast: bool = False) -> None:
     """Gaussian processes."""
     kind = Kind("gp", {"bayesian": {"bayesian": {}}}, ("Optuna GP",))
     found: Found = {}
@@ -256,7 +265,9 @@ def compare_gp(seeds: int, console: Console, outcome: harness.Outcome) -> None:
     outcome.details["gp"] = _details(found)
 
 
-def compare_fabolas(seeds: int, console: Console, outcome: harness.Outcome) -> None:
+def compare_fabolas(
+    seeds: int, console: Console, outcome: harness.Outcome, fast: bool = False
+) -> None:
     """The cost to a small regret, two problems."""
     blocks: dict[str, dict[str, Any]] = {"fabolas": {"fabolas": {}}, "bohb": {"bohb": {"eta": 2}}}
     for problem in ("branin", "ridge"):
@@ -343,6 +354,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = harness.arguments(__doc__, quick=f"{QUICK_SEEDS} seeds")
     parser.add_argument("--seeds", type=harness.positive, help=f"how many (default: {SEEDS})")
     parser.add_argument("--part", choices=PARTS, help="one comparison (default: all)")
+    parser.add_argument("--fast", action="store_true", help=f"without {' and '.join(SLOW)}")
     parser.add_argument("--install", action="store_true", help="make the peers' environment")
     given = parser.parse_args(argv)
     if given.install:
@@ -353,7 +365,7 @@ def main(argv: list[str] | None = None) -> int:
     console, outcome = Console(), harness.Outcome(name)
     for part, compare in PARTS.items():
         if given.part in (None, part):
-            compare(seeds, console, outcome)
+            compare(seeds, console, outcome, given.fast)
     return outcome.conclude(console, given.output)
 
 

@@ -20,7 +20,8 @@ def build(family: str, values: Mapping[str, Any], seed: int) -> Any:
     """A model that has not been trained; without `values`, with scikit-learn's defaults."""
     match family:
         case "linear":
-            return SGDClassifier(random_state=seed, **values)
+            # The default, hinge, has no probabilities.
+            return SGDClassifier(loss="log_loss", random_state=seed, **values)
         case "neural":
             return MLPClassifier(random_state=seed, **_neural(values))
         case "trees":
