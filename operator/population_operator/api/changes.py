@@ -3,6 +3,8 @@ runtime, which has no API server to hold them."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 from population_operator.api.experiment import PopulationExperiment
@@ -19,12 +21,12 @@ def refused_changes(
     old, new = (it.spec.model_dump(mode="json", by_alias=True) for it in (before, after))
     problems = [
         Problem(
-            f"spec.{path}",
-            f"is {_at(new, path)!r} now and was {_at(old, path)!r}: it is fixed once a run has "
+            f"spec.{where}",
+            f"is {_said(is_)} now and was {_said(was)}: it is fixed once a run has "
             "started; change it back, or start a new run in another folder",
         )
         for path in FIXED
-        if _at(old, path) != _at(new, path)
+        for where, was, is_ in _differences(path, _at(old, path), _at(new, path))
     ]
     problems += [
         Problem(f"spec.{path}", f"was {_at(old, path)}: it may only grow, got {_at(new, path)}")
@@ -35,6 +37,31 @@ def refused_changes(
         text = f"the folder holds a run of {before.metadata.name!r}: use another folder"
         problems.append(Problem("metadata.name", text))
     return tuple(problems)
+
+
+def _differences(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Each innermost field that changed: its path, what it was and what it is."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in {**old, **new}:
+            yield from _differences(f"{path}.{name}", old.get(name), new.get(name))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (was, is_) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(f"{path}[{index}]", was, is_)
+    elif old != new:
+        yield path, old, new
+
+
+def _said(value: Any) -> str:
+    """As somebody would write it in the manifest; fields that are not there are left out."""
+    if value is None:
+        return "absent"
+    return json.dumps(_given(value), ensure_ascii=False)
+
+
+def _given(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _given(one) for name, one in value.items() if one is not None}
+    return [_given(one) for one in value] if isinstance(value, list) else value
 
 
 def _grown(old: int | None, new: int | None) -> bool:

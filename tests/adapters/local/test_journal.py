@@ -63,6 +63,17 @@ def test_a_torn_first_line_is_an_empty_journal(path: Path) -> None:
     assert load(path) == (plain(1),)
 
 
+@pytest.mark.parametrize("content", [b"notes", b"\x89PNG\r\n\x1a\n", b"[1, 2]\n"])
+def test_a_file_that_is_something_else_is_refused_and_left_alone(
+    path: Path, content: bytes
+) -> None:
+    """It looks like a torn first line, and would be written over."""
+    path.write_bytes(content)
+    with pytest.raises(JournalUnavailableError, match="line 1 is not an entry"):
+        append(path, plain(1))
+    assert path.read_bytes() == content
+
+
 def test_a_torn_line_that_happens_to_end_in_a_newline(path: Path) -> None:
     append(path, plain(1))
     path.write_bytes(path.read_bytes() + b'{"seq":2,"time":10\n')

@@ -47,6 +47,8 @@ def _parse(data: bytes, path: Path) -> tuple[tuple[Entry, ...], int]:
     """Entries, and the length in bytes of the file up to the end of the last whole one."""
     entries: list[Entry] = []
     length = 0
+    if data[:1] not in (b"", b"{", b"\0"):  # Not even the torn beginning of a first entry.
+        raise _changed(path, 1, "is not an entry")
     for number, line in enumerate(data.splitlines(keepends=True), 1):
         if not line.endswith(b"\n"):
             break
