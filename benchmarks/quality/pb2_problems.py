@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from population_operator.api import PopulationExperiment, Value
+from population_operator.api import FloatDomain, IntegerDomain, PopulationExperiment, Value
 from population_operator.model.space import Hyperparameters, from_unit, to_unit
 
 INTERVALS = 40
@@ -81,7 +81,7 @@ class Problem:
         category = max(known, key=lambda c: self.height(c, t))
         units = iter(self.optimum(category, t))
         return {
-            p.name: category if p.categorical else from_unit(p.domain, next(units)) for p in space
+            p.name: category if p.categorical else _nearest(p.domain, next(units)) for p in space
         }
 
     def regret(self, hyperparameters: Hyperparameters, t: int) -> float:
@@ -99,6 +99,15 @@ class Problem:
         noise = NOISE * float(np.random.default_rng(seed).normal())
         score = weights + self.value(hyperparameters, until) + noise
         return score, score
+
+
+def _nearest(domain: FloatDomain | IntegerDomain, unit: float) -> float:
+    """The value whose unit coordinate is nearest; on a log scale rounding alone may miss it."""
+    value = from_unit(domain, unit)
+    if isinstance(domain, FloatDomain):
+        return value
+    near = range(max(int(value) - 1, int(domain.min)), min(int(value) + 1, int(domain.max)) + 1)
+    return min(near, key=lambda v: abs(to_unit(domain, v) - unit))
 
 
 _SPACES: dict[str, Any] = {}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import random
+from statistics import fmean
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 from benchmarks.quality.pb2_problems import INTERVALS, MEMBERS, NOISE, Problem
 from population_operator.algorithms.start import configuration
 from population_operator.model.key import Key
+from population_operator.model.space import from_unit, to_unit
 
 FRACTION = 0.25
 """Ray's default."""
@@ -70,18 +72,43 @@ def scheduler(bounds: dict[str, Any]) -> Any:
     )
 
 
-def regret(problem: Problem, seed: int) -> float:
-    """The mean regret over all members and intervals of one run."""
+def regrets(problem: Problem, seed: int) -> list[float]:
+    """The members' mean regret in each interval of one run."""
+    return _regrets(problem, seed, by_hand=False)
+
+
+def regrets_by_hand(problem: Problem, seed: int) -> list[float]:
+    """The same, where the user searches each number in unit coordinates of its own scale."""
+    return _regrets(problem, seed, by_hand=True)
+
+
+def _regrets(problem: Problem, seed: int, *, by_hand: bool) -> list[float]:
     random.seed(seed)
     np.random.seed(seed)
     noise = np.random.default_rng([seed, 1])
     experiment = problem.experiment({"random": {}}, seed)
     space = experiment.spec.parameters
+    numeric = {p.name: p.domain for p in space if not p.categorical}
+
+    def shown(values: dict[str, Any]) -> dict[str, Any]:
+        """A configuration as Ray sees it."""
+        if not by_hand:
+            return dict(values)
+        units = {name: to_unit(domain, values[name]) for name, domain in numeric.items()}
+        return {**values, **units}
+
+    def used(config: dict[str, Any]) -> dict[str, Any]:
+        """What is trained under Ray's configuration."""
+        if not by_hand:
+            return config
+        return config | {name: from_unit(domain, config[name]) for name, domain in numeric.items()}
+
     bounds = {
-        p.name: [float(p.domain.min), float(p.domain.max)] for p in space if not p.categorical
+        name: [0.0, 1.0] if by_hand else [float(domain.min), float(domain.max)]
+        for name, domain in numeric.items()
     }
     trials = [
-        HandTrial(f"trial-{i}", dict(configuration(experiment, i, Key.of(experiment))))
+        HandTrial(f"trial-{i}", shown(configuration(experiment, i, Key.of(experiment))))
         for i in range(MEMBERS)
     ]
     tuner = SimpleNamespace(
@@ -91,11 +118,11 @@ def regret(problem: Problem, seed: int) -> float:
     for trial in trials:
         pb2.on_trial_add(tuner, trial)
     scores = dict.fromkeys(trials, 0.0)
-    lost = []
+    found = []
     for t in range(1, INTERVALS + 1):
+        found.append(fmean(problem.regret(used(trial.config), t) for trial in trials))
         for trial in trials:
-            lost.append(problem.regret(trial.config, t))
-            gain = problem.value(trial.config, t) + NOISE * float(noise.normal())
+            gain = problem.value(used(trial.config), t) + NOISE * float(noise.normal())
             scores[trial] += gain
             # A true value even where the score is 0: Ray takes a false one for "no checkpoint".
             trial.checkpoint = (scores[trial],)
@@ -109,4 +136,4 @@ def regret(problem: Problem, seed: int) -> float:
             if manager._latest_checkpoint_result is not None:
                 scores[trial] = manager._latest_checkpoint_result.checkpoint[0]
                 manager._latest_checkpoint_result = None
-    return float(np.mean(lost))
+    return found

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from benchmarks.harness import mean_and_margin
 
-COLORS = {"strong": "#0b6e4f", "weak": "#c8553d", "none": "#7d8597", "other": "#3d5a80"}
+COLORS = {
+    "strong": "#0b6e4f",
+    "weak": "#c8553d",
+    "none": "#7d8597",
+    "other": "#3d5a80",
+    "floor": "#333333",
+}
 
 Curves = Mapping[str, tuple[str, Sequence[Sequence[float]]]]
 """By label: a name of `COLORS`, and a curve for each seed."""

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from population_operator.algorithms.exp3m import (
@@ -32,6 +32,7 @@ def test_gamma_is_the_papers() -> None:
     assert exploration(60, 1, 1) == 1.0
 
 
+@settings(deadline=None)
 @given(plays_of_arms())
 def test_expected_plays_add_up_and_no_arm_is_played_twice(
     case: tuple[np.ndarray, int, float],
@@ -47,6 +48,7 @@ def test_expected_plays_add_up_and_no_arm_is_played_twice(
         assert not capped.any()
 
 
+@settings(deadline=None)
 @given(plays_of_arms(), st.integers(0, 10**6))
 def test_a_draw_has_its_size_and_no_repeats_where_arms_suffice(
     case: tuple[np.ndarray, int, float], seed: int
@@ -80,6 +82,7 @@ def test_the_better_arm_gains_and_a_change_of_the_best_is_followed() -> None:
     assert weights([], 3, 60).tolist() == [1 / 3] * 3
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.lists(st.tuples(st.integers(-1, 4), st.floats(0, 1)), min_size=1, max_size=8),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel
 from sklearn.gaussian_process.kernels import Kernel as SklearnKernel
 
 from population_operator.algorithms import gaussian_process_fit as fitting
@@ -96,6 +97,25 @@ def test_the_posterior_is_scikit_learns(categories: int, seed: int) -> None:
     assert ours_variance == pytest.approx(deviation**2, rel=1e-6, abs=1e-9)
     likelihood, _ = fitting.Evidence.of(inputs, targets)(kernel.theta)
     assert likelihood == pytest.approx(theirs.log_marginal_likelihood_value_, rel=1e-9)
+
+
+@pytest.mark.parametrize("level", [0.3, 2.0])
+def test_the_most_probable_mean_is_a_constant_part_of_scikit_learns_kernel(level: float) -> None:
+    rng = np.random.default_rng(7)
+    inputs, queries, kernel = some_inputs(rng, 60), some_inputs(rng, 25), a_kernel(rng)
+    targets = 3.0 + rng.normal(size=60)
+    constant = ConstantKernel(level**2)
+    theirs = GaussianProcessRegressor(
+        constant + EqualKernel(kernel.signal, kernel.lengths, kernel.forgetting, 0),
+        alpha=kernel.noise**2,
+        optimizer=None,
+    ).fit(columns(inputs), targets)
+    ours = Posterior.of(kernel, inputs, targets, level=level).pending(some_inputs(rng, 4))
+    expected = pytest.approx(theirs.predict(columns(queries)), rel=1e-6, abs=1e-9)
+    assert ours.predict(queries)[0] == expected
+    assert ours.gradients(queries)[0] == expected
+    assert ours.mean == pytest.approx(3.0 if level > 1 else 1.5, abs=1.5)
+    assert Posterior.of(kernel, inputs, targets).mean == 0.0
 
 
 @pytest.mark.parametrize("categories", [0, 2])

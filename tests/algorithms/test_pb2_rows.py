@@ -85,6 +85,7 @@ def test_rows_have_an_order_of_their_own() -> None:
     assert one.inputs.coordinates.tolist() == other.inputs.coordinates.tolist()
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(-1000, 1000), min_size=5, max_size=60),
     st.sampled_from([1e-6, 0.5, 3.0, 1e6]),
@@ -139,6 +140,7 @@ def test_ordered_categories_are_coordinates_unless_something_depends_on_them() -
     assert inputs.categories.tolist() == [[0, 1], [-1, -1]]
 
 
+@settings(deadline=None)
 @given(spaces(), st.integers(0, 1000))
 def test_a_column_is_to_unit_for_each_of_its_values(parameters: Space, seed: int) -> None:
     rng = Key(f"seed:{seed}").generator("m0", 1)

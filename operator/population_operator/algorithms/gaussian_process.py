@@ -180,14 +180,27 @@ class Posterior:
     inputs: Inputs
     whitening: Array
     weights: Array
+    mean: float = 0.0
 
     @classmethod
-    def of(cls, kernel: Kernel, inputs: Inputs, targets: Array) -> Posterior:
-        """Condition on n targets. The order of the rows does not matter."""
+    def of(cls, kernel: Kernel, inputs: Inputs, targets: Array, *, level: float = 0.0) -> Posterior:
+        """Condition on n targets. The order of the rows does not matter.
+
+        Args:
+          kernel: the hyperparameters.
+          inputs: n rows.
+          targets: what was observed there (n).
+          level: the standard deviation, around 0, of the process's constant mean. The posterior
+            takes its most probable value (Rasmussen and Williams, 2006, equation 2.41 for a
+            constant basis), and leaves what it does not know of it out of the variance. 0: the mean
+            is 0.
+        """
         rows, _ = covariance(kernel, inputs, inputs)
         rows[np.diag_indices_from(rows)] += kernel.noise**2
         whitening = inverse_of_triangular(factor(rows, kernel.signal**2))
-        return cls(kernel, inputs, whitening, whitening.T @ (whitening @ targets))
+        white, ones = whitening @ targets, whitening.sum(axis=1)
+        mean = float(ones @ white) / (float(ones @ ones) + 1.0 / level**2) if level else 0.0
+        return cls(kernel, inputs, whitening, whitening.T @ (white - mean * ones), mean)
 
     def pending(self, points: Inputs) -> Posterior:
         """The process when these points have been tried and their outcomes are not known yet."""
@@ -210,7 +223,7 @@ class Posterior:
         """Mean and variance (q each) of the noiseless value at the queries."""
         across, _ = covariance(self.kernel, queries, self.inputs)
         seen = self.whitening @ across.T
-        return across @ self.weights, self._left(seen)
+        return self.mean + across @ self.weights, self._left(seen)
 
     def gradients(self, queries: Inputs) -> tuple[Array, Array, Array, Array]:
         """Mean and variance (q each), then their gradients by the coordinates (q x D each)."""
@@ -219,7 +232,7 @@ class Posterior:
         solved = seen.T @ self.whitening
         mean_slope = self._slope(queries, through * self.weights)
         variance_slope = -2.0 * self._slope(queries, through * solved)
-        return across @ self.weights, self._left(seen), mean_slope, variance_slope
+        return self.mean + across @ self.weights, self._left(seen), mean_slope, variance_slope
 
     def _left(self, seen: Array) -> Array:
         """The prior variance less what the rows explain of it; a last bit never makes it 0."""

@@ -6,9 +6,9 @@ everything as noise. theta are logarithms, each with a normal prior:
 
     quantity              median                 factor within one standard deviation
     s                     1                      e^0.5
-    l of a parameter      0.4 sqrt(D)            e^0.7     (longer where there are more of them)
+    l of a parameter      0.15 sqrt(D)           e^0.7     (longer where there are more of them)
     l of the score        2                      e^1.0     (mostly irrelevant; rows say otherwise)
-    rate                  0.03 per interval      e^1.0     (w of about 0.06: half in 23 intervals)
+    rate                  0.01 per interval      e^1.0     (w of 0.02: half in 69 intervals)
     noise                 0.4                    e^0.7
 """
 
@@ -30,8 +30,11 @@ from population_operator.algorithms.gaussian_process import (
     inverse_of_triangular,
 )
 
-ITERATIONS = 20
+ITERATIONS = 12
 """Steps of the maximiser from each start: a fixed bound, so that time and result are too."""
+
+ENOUGH = 0.01
+"""A step that gains less than this, in units of log probability, is the last."""
 
 ROUNDING = 1e-3
 """theta is rounded to this: what the last bits of a matrix product do must decide nothing."""
@@ -51,8 +54,8 @@ class Prior:
     @classmethod
     def over(cls, parameters: int, extra: int = 1) -> Prior:
         """For coordinates of which the last `extra` are no hyperparameters (the score)."""
-        own = 0.4 * math.sqrt(max(parameters, 1))
-        medians = [1.0, *[own] * parameters, *[2.0] * extra, 0.03, 0.4]
+        own = 0.15 * math.sqrt(max(parameters, 1))
+        medians = [1.0, *[own] * parameters, *[2.0] * extra, 0.01, 0.4]
         deviations = [0.5, *[0.7] * parameters, *[1.0] * extra, 1.0, 0.7]
         return cls(np.log(medians), np.array(deviations))
 
@@ -158,7 +161,7 @@ def maximise(objective: Objective, start: Array, scale: Array) -> tuple[Array, f
         moved, turned = new - point, slope - new_slope
         gained = new_value - value
         point, value, slope = new, new_value, new_slope
-        if gained < 1e-4:
+        if gained < ENOUGH:
             break
         curvature = float(moved @ turned)
         if curvature > 1e-10:

@@ -21,10 +21,10 @@ from population_operator.algorithms.gaussian_process import Array, Inputs, Poste
 CANDIDATES = 128
 """Points of the first pass: three quarters uniform, the rest around the start."""
 
-STARTS = 6
+STARTS = 4
 """The best of them, which are refined."""
 
-STEPS = 12
+STEPS = 8
 """Gradient steps of the refinement."""
 
 GRID = 1e-4
