@@ -247,3 +247,35 @@ def test_it_is_replaced_at_once(run: Run, tmp_path: Path) -> None:
     write_report(path, history(run.entries))
     assert list(tmp_path.iterdir()) == [path]
     assert Document(path.read_text()).unclosed == []
+
+
+def test_what_the_model_of_pb2_expected_stands_beside_what_came() -> None:
+    run = a_run(small().set("spec.algorithm", {"pb2": {}}))
+    document = page(run)
+    told = [d.decision for d in history(run.entries).decisions if d.decision.expected]
+    assert told
+    expected, real = document.figures["promises"]["data"][1:]
+    assert expected["x"] == [d.source.step for d in told if d.source]
+    means = [10 * d.expected.mean for d in told if d.expected]
+    assert expected["y"] == pytest.approx(means, rel=1e-5)
+    sds = [10 * d.expected.sd for d in told if d.expected]
+    assert expected["error_y"]["array"] == pytest.approx(sds, rel=1e-5)
+    scores = {r.report.ref: r.report.score for r in history(run.entries).reports}
+    came = [
+        next(r.report.score for r in history(run.entries).reports if r.decision.id == d.id)
+        - scores[d.source]
+        for d in told
+        if d.source
+    ]
+    assert real["y"] == pytest.approx(came, rel=1e-4, abs=1e-9)
+    assert f"The model chose {len(told)} times: in the median it expected" in document.words
+    rings = document.figures["schedule-0"]["data"][-1]
+    assert rings["name"] == "chosen by the model"
+    assert rings["y"] == pytest.approx([d.hyperparameters["lr"] for d in told], rel=1e-5)
+    assert max(rings["marker"]["size"]) == 14
+    assert f"exploits {run.state.exploits} in {run.state.decisions} decisions" in document.words
+
+
+def test_without_a_model_nothing_is_said_of_expectations(document: Document) -> None:
+    assert "promises" not in document.figures
+    assert "Expectations" not in document.words

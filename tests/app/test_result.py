@@ -135,3 +135,19 @@ def test_a_full_disk_leaves_the_file_before(
         replace_file(path, [b"after"])
     assert path.read_bytes() == b"before"
     assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_what_a_model_expected_stands_in_its_decisions_alone() -> None:
+    run = a_run(small().set("spec.algorithm", {"pb2": {}}))
+    found = json.loads(Result.of(history(run.entries)).to_json())
+    decisions = [d.decision for d in history(run.entries).decisions]
+    told = {d.id: d.expected for d in decisions if d.expected is not None}
+    assert told
+    assert {d["id"] for d in found["decisions"] if "expected" in d} == set(told)
+    for decision in found["decisions"]:
+        if "expected" in decision:
+            expected = told[decision["id"]]
+            assert decision["expected"] == {
+                "mean": expected.mean, "sd": expected.sd, "rows": expected.rows,
+            }  # fmt: skip
+            assert decision["expected"]["sd"] > 0

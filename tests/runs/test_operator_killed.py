@@ -78,6 +78,27 @@ def test_kills_change_neither_decisions_nor_scores_of_digits(make_example: MakeE
     assert run.command("verify").returncode == 0
 
 
+@pytest.mark.slow
+def test_kills_change_no_decision_of_pb2(make: Make) -> None:
+    """A model is fitted to the fold: what it chose, and expected, is the same to the last bit."""
+    builder = an_experiment().set("spec.algorithm", {"pb2": {}}).size(3).synchronous()
+    builder = builder.steps(10, 120)
+    one = make(builder, pace=0.02)
+    undisturbed = one.complete()
+    assert sum("expected" in d for d in undisturbed["decisions"]) >= 5
+    rng, run = random.Random(SEED), make(builder, pace=0.02)
+    for number in range(3):
+        entries, pause = rng.randint(4, 8), rng.uniform(0, 0.1)
+        print(f"kill {number + 1} (seed {SEED}): {entries} entries and {pause:.3f} s after a start")
+        assert kill_at(run, entries, pause), "it was over before: make the experiment longer"
+    again = run.complete()
+    assert again["decisions"] == undisturbed["decisions"]
+    assert run.scores() == one.scores()
+    assert again["schedule"] == undisturbed["schedule"]
+    verified = run.command("verify")
+    assert verified.returncode == 0, verified.stderr
+
+
 def test_a_kill_while_nothing_is_written_yet(make: Make) -> None:
     run = make(an_experiment().size(2).synchronous().steps(10, 20))
     for pause in (0.0, 0.05, 0.2, 0.4):

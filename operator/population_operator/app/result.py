@@ -88,6 +88,14 @@ class Source(_Part):
     step: int
 
 
+class ExpectedResult(_Part):
+    """What the algorithm's model expected: the change of the score per step, without noise."""
+
+    mean: Number
+    sd: Number
+    rows: int
+
+
 class DecisionResult(_Part):
     """One decision. Its `id` is `<member>/<count of its decisions>`: a crash does not shift it."""
 
@@ -98,6 +106,7 @@ class DecisionResult(_Part):
     at_step: int
     hyperparameters: dict[str, Value]
     reason: str
+    expected: ExpectedResult | None = Field(default=None, exclude_if=lambda found: found is None)
     trial: RungResult | None = Field(default=None, exclude_if=lambda trial: trial is None)
 
 
@@ -248,8 +257,14 @@ def _decision(taken: DecisionTaken) -> DecisionResult:
         at_step=decision.at_step,
         hyperparameters=decision.hyperparameters,
         reason=decision.reason,
+        expected=_expected(decision),
         trial=_rung(decision),
     )
+
+
+def _expected(decision: Decision) -> ExpectedResult | None:
+    found = decision.expected
+    return ExpectedResult(mean=found.mean, sd=found.sd, rows=found.rows) if found else None
 
 
 def _rung(decision: Decision) -> RungResult | None:

@@ -122,6 +122,7 @@ class Experiment:
                 if isinstance(event, Decided):
                     it, source = event.decision, event.decision.source
                     origin = {"member": source.member, "step": source.step} if source else None
+                    expected = {"expected": it.expected.model_dump()} if it.expected else {}
                     found.append(
                         {
                             "id": it.id,
@@ -131,6 +132,7 @@ class Experiment:
                             "at_step": it.at_step,
                             "hyperparameters": it.hyperparameters,
                             "reason": it.reason,
+                            **expected,
                         }
                     )
         return found

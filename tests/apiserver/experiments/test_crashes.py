@@ -6,31 +6,40 @@ import random
 import signal
 import time
 
+import pytest
+
 from tests.apiserver.cluster import Cluster
 from tests.apiserver.conftest import Namespace
 from tests.apiserver.experiments.conftest import StartOperator
 from tests.apiserver.experiments.experiment import Experiment, triangle
 from tests.apiserver.experiments.operator_process import OperatorProcess, until
+from tests.builders import ExperimentBuilder
 
 SEED, KILLS = 11, 20
+PB2_KILLS = 4
 
 
-def test_twenty_kills_of_the_operator_change_no_decision(
-    namespace: Namespace, operator: OperatorProcess
+@pytest.mark.parametrize(("algorithm", "wished"), [("pbt", KILLS), ("pb2", PB2_KILLS)])
+def test_kills_of_the_operator_change_no_decision(
+    namespace: Namespace, operator: OperatorProcess, algorithm: str, wished: int
 ) -> None:
-    undisturbed = Experiment.create(namespace, triangle().set("metadata.name", "undisturbed"))
+    def run_of(name: str) -> ExperimentBuilder:
+        builder = triangle().set("metadata.name", name).steps(20, 200)
+        return builder.set("spec.algorithm", {"pb2": {}}) if algorithm == "pb2" else builder
+
+    undisturbed = Experiment.create(namespace, run_of("undisturbed"))
     undisturbed.wait("Complete")
     wanted = undisturbed.decisions()
+    assert any("expected" in decision for decision in wanted) == (algorithm == "pb2")
     undisturbed.delete()
     until(lambda: not undisturbed.entries(), "it is gone with its journal")
 
     rng, kills, number = random.Random(SEED), 0, 0
     slowest = 0.0
-    while kills < KILLS:
+    while kills < wished:
         number += 1
-        builder = triangle().set("metadata.name", f"run-{number}").steps(20, 200)
-        experiment = Experiment.create(namespace, builder)
-        while kills < KILLS and experiment.condition("Complete").get("status") != "True":
+        experiment = Experiment.create(namespace, run_of(f"run-{number}"))
+        while kills < wished and experiment.condition("Complete").get("status") != "True":
             before = len(experiment.entries())
             until(
                 lambda e=experiment, b=before: len(e.entries()) > b or e.state().phase.ended,

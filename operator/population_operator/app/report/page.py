@@ -11,6 +11,7 @@ from population_operator.app.report.cast import COLORS, Cast
 from population_operator.app.report.families import families
 from population_operator.app.report.figure import Figure
 from population_operator.app.report.pays import Comparison, comparison
+from population_operator.app.report.promises import Promises, promises
 from population_operator.app.report.reproduce import Recipe, recipe
 from population_operator.app.report.rungs import Rungs, rungs
 from population_operator.app.report.schedules import schedules
@@ -72,6 +73,7 @@ class Page:
     parameters: tuple[str, ...]
     schedule: tuple[tuple[int, tuple[Cell, ...], tuple[bool, ...]], ...]
     schedule_left: int
+    promises: Promises | None
     families: Figure
     drawn: tuple[str, ...]
     hidden: int
@@ -96,7 +98,8 @@ class Page:
             return ()
         pays = (self.pays.figure,) if self.pays else ()
         rungs = (self.rungs.figure,) if self.rungs else ()
-        return (*rungs, self.scores, *self.schedules, self.families, *pays)
+        promised = (self.promises.figure,) if self.promises else ()
+        return (*rungs, self.scores, *self.schedules, *promised, self.families, *pays)
 
 
 def page_of(history: History, made: float) -> Page:
@@ -127,6 +130,7 @@ def page_of(history: History, made: float) -> Page:
         parameters=names,
         schedule=table[:MAX_SCHEDULE],
         schedule_left=max(len(table) - MAX_SCHEDULE, 0),
+        promises=promises(cast),
         families=families(cast),
         drawn=tuple(member.name for member in cast.drawn),
         hidden=cast.hidden,
@@ -207,7 +211,7 @@ def _facts(history: History) -> tuple[Fact, ...]:
         facts += [Fact(n, words.number(best.metrics[n]), "only reported") for n in shown[:4]]
     trained = max((m.step for m in state.members.values()), default=0)
     facts.append(Fact("steps", f"{trained:,}", f"of {spec.schedule.max_steps:,}"))
-    if spec.algorithm.pbt is not None:
+    if not spec.algorithm.trials and spec.algorithm.random is None:
         decisions = words.plural(state.decisions, "decision")
         facts.append(Fact("exploits", f"{state.exploits:,}", f"in {decisions}"))
     facts.append(Fact("wall time", words.duration(_elapsed(history)), _worked(history)))

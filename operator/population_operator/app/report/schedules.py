@@ -17,10 +17,14 @@ from population_operator.app.report.figure import (
     line,
     steps_axis,
     text,
+    thinned,
 )
+from population_operator.app.report.promises import promises_of
 from population_operator.core.lineage import Segment, best_lineage, merged
 from population_operator.model.space import categories
 from population_operator.model.state import Member
+
+MAX_CHOSEN = 1000
 
 MAX_LINES = 600
 """Of all figures together: many parameters show fewer members each."""
@@ -55,6 +59,9 @@ def _figure(
         way = _line(cast, parameter, "the winner", winner, stroke, None)
         way.pop("meta")
         data.append(way)
+    chosen = _chosen(cast, parameter)
+    if chosen is not None:
+        data.append(chosen)
     described = f"{parameter.name} over steps for {words.plural(len(cast.drawn), 'member')}."
     if winner:
         ends = [words.setting(winner[i].hyperparameters.get(parameter.name)) for i in (0, -1)]
@@ -62,6 +69,29 @@ def _figure(
     max_steps = cast.history.state.spec.spec.schedule.max_steps
     layout = {"xaxis": steps_axis(max_steps), "yaxis": _axis(parameter), "hovermode": "closest"}
     return Figure(f"schedule-{index}", parameter.name, described, 270, data, layout)
+
+
+def _chosen(cast: Cast, parameter: Parameter) -> Trace | None:
+    """Where a model chose the value: the larger the mark, the less it knew of what would come."""
+    known = [
+        (p, height)
+        for p in promises_of(cast.history)
+        if p.decision.member in cast.names
+        and (height := _height(parameter, p.decision.hyperparameters.get(parameter.name)))
+        is not None
+    ]
+    if not known:
+        return None
+    shown = thinned(known, MAX_CHOSEN)
+    largest = max(p.sd for p, _ in shown) or 1.0
+    marker = {
+        "color": "rgba(0,0,0,0)",
+        "size": [4 + 10 * p.sd / largest for p, _ in shown],
+        "line": {"color": "var(--accent)", "width": 1.2},
+    }
+    x, y, hover = [p.step for p, _ in shown], [at for _, at in shown], [p.said for p, _ in shown]
+    marks = line("chosen by the model", x, y, hover)
+    return marks | {"mode": "markers", "marker": marker}
 
 
 def _stretches(cast: Cast, member: Member) -> tuple[Segment, ...]:
