@@ -42,12 +42,13 @@ def helm(major: int) -> Path | None:
 
 def build_helm(major: int, tell: Tell = print) -> Path:
     """Finds it or builds it. Raises `BinariesMissing` where neither is possible."""
+    if found := helm(major):
+        return found
     target = _helm_path(major)
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        found = helm(major)
-        if found is None:
+        if helm(major) is None:
             version = VERSIONS[major]
             tell(f"Building Helm {version} once, into {target}: about three minutes on two cores")
             with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
