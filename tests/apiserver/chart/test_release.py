@@ -9,7 +9,7 @@ from tests.apiserver.cluster import Cluster
 from tests.apiserver.conftest import Namespace
 from tests.apiserver.experiments.operator_process import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
 MASTER = "pop-population-operator-master"
 KEPT = {f"secret/{MASTER}"} | {

@@ -11,7 +11,7 @@ from tests.apiserver.conftest import Namespace
 from tests.apiserver.experiments.operator_process import until
 from tests.chart.helm import FILES
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
 Right = tuple[str, str, str]
 
