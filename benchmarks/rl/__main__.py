@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import harness
-from benchmarks.rl.report import differences, picture, table
+from benchmarks.rl.report import markdown, picture, write_between
 from benchmarks.rl.runs import ALGORITHMS, Trial, run
 
 ENVIRONMENTS = (
@@ -61,6 +61,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--parallel", type=harness.positive, default=2, help="runs at a time")
     parser.add_argument("--minutes", type=float, default=60.0, help="then stop (default: 60)")
     parser.add_argument("--report", action="store_true", help="run nothing: show what there is")
+    parser.add_argument("--docs", type=Path, metavar="MD", help="write the tables there")
     parser.add_argument("--picture", type=Path, metavar="SVG", help="draw the curves (matplotlib)")
     given = parser.parse_args(argv)
     if given.quick:
@@ -68,10 +69,12 @@ def main(argv: list[str] | None = None) -> int:
     console, results = Console(), Results(given.output / "rl.json")
     if not given.report:
         _run_all(given, results, console)
-    for environment in given.environments:
-        console.print(table(results.runs, environment, given.scale))
-        for line in differences(results.runs, environment, given.scale):
-            console.print(line)
+    text = "\n\n".join(
+        markdown(results.runs, environment, given.scale) for environment in given.environments
+    )
+    print(text)
+    if given.docs:
+        write_between(given.docs, text)
     if given.picture:
         picture(given.picture, results.runs, given.environments, given.scale)
     return 0

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from benchmarks.rl.runs import INTERVALS, STEPS
 
@@ -23,6 +22,7 @@ PAPER = {
 NAMES = {"random": "random search", "pbt": "PBT", "pb2": "PB2"}
 COLORS = {"random": "#7d8597", "pbt": "#c8553d", "pb2": "#0b6e4f"}
 RESAMPLES = 10_000
+BEGIN, END = "<!-- benchmarks.rl -->", "<!-- end of benchmarks.rl -->"
 
 Runs = Sequence[dict[str, Any]]
 
@@ -47,38 +47,43 @@ def interval_of_median(values: Sequence[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def table(runs: Runs, environment: str, scale: float) -> Table:
-    """A line for each algorithm: the best member's last score, and its best checkpoint's worth."""
-    caption = f"{environment}, {STEPS * scale:.0f} steps of each of 4 members"
-    shown = Table(title=caption, title_justify="left", title_style="bold")
-    for column in (
-        "",
-        "seeds",
-        "median",
-        "quartiles",
-        "95 % of the median",
-        "area under the curve",
-        "best checkpoint evaluated",
-        "paper, 1M steps",
-    ):
-        shown.add_column(column, justify="right" if column else "left")
-    found = of(runs, environment, scale)
+COLUMNS = (
+    "seeds",
+    "median",
+    "quartiles",
+    "95 % of the median",
+    "mean over the run",
+    "best checkpoint, evaluated",
+    "paper",
+)
+
+
+def markdown(runs: Runs, environment: str, scale: float) -> str:
+    """A line for each algorithm, and one for each difference.
+
+    Median, quartiles and interval are those of the best member's last score; the evaluation is of
+    the checkpoint that a run calls its best, whose score was the highest in training.
+    """
+    title = f"{environment}, {STEPS * scale:.0f} steps"
     paper = PAPER.get(environment.split("-")[0], {})
-    for name, seeds in found.items():
+    lines = [f"| {title} | {' | '.join(COLUMNS)} |", "| --- " * (len(COLUMNS) + 1) + "|"]
+    for name, seeds in of(runs, environment, scale).items():
         final = [run["final"] for run in seeds.values()]
         area = [float(np.mean(run["curve"])) for run in seeds.values()]
         evaluated = [run["evaluation"] for run in seeds.values()]
-        shown.add_row(
+        cells = (
             NAMES[name],
             str(len(seeds)),
             f"{np.median(final):.0f}",
-            span(np.quantile(final, (0.25, 0.75))),
+            span(quartiles(final)),
             span(interval_of_median(final)),
             f"{np.median(area):.0f}",
-            f"{np.median(evaluated):.0f}",
+            f"{np.median(evaluated):.0f} ({span(quartiles(evaluated))})",
             str(paper.get(name, "")),
         )
-    return shown
+        lines.append(f"| {' | '.join(cells)} |")
+    gaps = differences(runs, environment, scale)
+    return "\n".join([*lines, "", *(f"- {gap}" for gap in gaps)])
 
 
 def differences(runs: Runs, environment: str, scale: float) -> list[str]:
@@ -96,6 +101,20 @@ def differences(runs: Runs, environment: str, scale: float) -> list[str]:
             f" 95 % {span(interval_of_median(gaps))}, better in {wins}"
         )
     return lines
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float]:
+    low, high = np.quantile(values, (0.25, 0.75)).tolist()
+    return low, high
+
+
+def write_between(path: Path, text: str) -> None:
+    """Put text between the two marks in a document. Raises ValueError where they are missing."""
+    before, begin, rest = path.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{path}: the marks {BEGIN} and {END} are missing")
+    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
 
 
 def span(ends: Sequence[float]) -> str:

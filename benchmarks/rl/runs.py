@@ -113,7 +113,7 @@ def _found(trial: Trial, folder: Path) -> dict[str, Any]:
         "best": result["best"]["score"],
         "best_step": result["best"]["step"],
         "evaluation": _evaluate(trial.environment, folder / result["best"]["checkpoint"]),
-        "curve": _curve(trial, history(read(RunFolder(folder).journal))),
+        "curve": best_of_each_interval(trial, history(read(RunFolder(folder).journal))),
         "exploits": sum(decision["kind"] == "exploit" for decision in decisions),
         "schedule": result["schedule"],
     }
@@ -129,7 +129,7 @@ def _evaluate(environment: str, checkpoint: Path) -> float:
     return fmean(returns(checkpoint, environment, episodes=20, seed=1_000_000))
 
 
-def _curve(trial: Trial, told: History) -> list[float]:
+def best_of_each_interval(trial: Trial, told: History) -> list[float]:
     """The score of the best member at the end of each interval."""
     curve = [-math.inf] * INTERVALS
     for accepted in told.reports:
