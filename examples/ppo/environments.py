@@ -45,7 +45,8 @@ class Environments:
     """
 
     def __init__(self, name: str, count: int) -> None:
-        self._all = [gymnasium.make(name, disable_env_checker=True) for _ in range(count)]
+        self._name = name
+        self._all = [self._make() for _ in range(count)]
         self._episodes: list[Episode] = []
         self.inputs: int = self._all[0].observation_space.shape[0]
         self.actions: int = self._all[0].action_space.shape[0]
@@ -114,8 +115,16 @@ class Environments:
                 for action in saved[str(index)]:
                     self.observations[index] = self._act(index, action)
 
+    def _make(self) -> gymnasium.Env:
+        return gymnasium.make(self._name, disable_env_checker=True)
+
     def _reset(self, index: int) -> None:
         environment = self._all[index]
+        if hasattr(environment.unwrapped, "world"):
+            # A world of Box2D keeps traces of earlier episodes, which a replay would lack.
+            fresh, old = self._make(), environment.unwrapped
+            fresh.unwrapped.np_random = old.np_random
+            environment = self._all[index] = fresh
         self._episodes[index] = Episode(environment.unwrapped.np_random.bit_generator.state)
         self.observations[index], _ = environment.reset()
 
