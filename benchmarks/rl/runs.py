@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import subprocess
 import sys
 import time
@@ -25,6 +24,8 @@ STEPS, INTERVALS, SIZE = 1_000_000, 20, 4
 """The paper's: steps of each member, intervals of 50 000 steps, members."""
 SMALLEST, LARGEST = 1 / 50, 6 / 5
 """The paper's batches, 1000 to 60 000 steps, in intervals."""
+GRACE = 30.0
+"""Seconds in which an interrupted run puts its workers away."""
 
 ALGORITHMS: dict[str, dict[str, Any]] = {
     "random": {"random": {}},
@@ -96,12 +97,21 @@ def run(trial: Trial, folder: Path, deadline: float) -> dict[str, Any] | None:
         try:
             process.wait(max(deadline - began, 0))
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)
-            process.wait()
+            _end(process)
             return None
         if process.returncode != 0:
             raise RuntimeError(f"{trial}: {(folder / 'log').read_text()[-2000:]}")
     return {**vars(trial), "seconds": time.monotonic() - began, **_found(trial, folder / "out")}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Stop a run and its workers. Not by SIGINT, which a shell's background job ignores."""
+    process.terminate()
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()  # its workers end with it
+        process.wait()
 
 
 def _found(trial: Trial, folder: Path) -> dict[str, Any]:
