@@ -56,8 +56,11 @@ def test_kubectl_tells_the_story(
     experiment = Experiment.create(namespace, triangle())
     experiment.wait("Complete")
     table = kubectl("get", "pexp").splitlines()
-    assert table[0].split()[:6] == ["NAME", "PHASE", "ALGORITHM", "POPULATION", "STEP", "BEST"]
-    assert table[1].split()[:5] == ["triangle", "Complete", "pbt", "4", "200"]
+    head = ["NAME", "PHASE", "ALGORITHM", "READY", "MEMBERS", "STEP", "BEST", "AGE"]
+    assert table[0].split() == head
+    row = dict(zip(head, table[1].split(), strict=True))
+    assert (row["PHASE"], row["ALGORITHM"], row["MEMBERS"]) == ("Complete", "pbt", "4")
+    assert row["STEP"] == "200/200"
     members = kubectl("get", "pmem", "-o", "wide")
     assert "HYPERPARAMETERS" in members
     assert all(f"triangle-m{i}" in members for i in range(4))
