@@ -70,9 +70,13 @@ def test_trials(namespace: Namespace, operator: OperatorProcess, kubectl: Kubect
     (row,) = table(kubectl("get", "pexp"))
     count = len(experiment.state().members)
     assert (row["ALGORITHM"], row["MEMBERS"]) == ("hyperband", str(count))
+
+    def phases() -> list[str]:
+        return [row["PHASE"] for row in table(kubectl("get", "pmem"))]
+
+    until(lambda: set(phases()) == {"Finished", "Stopped"}, "every member is shown as it ended")
     rows = table(kubectl("get", "pmem"))
     assert len(rows) == count
-    assert {row["PHASE"] for row in rows} == {"Finished", "Stopped"}
     assert {row["BRACKET"] for row in rows} == {"0", "1"}
     assert {row["RUNG"] for row in rows} == {"0", "1"}
     events = told(namespace, "triangle")
