@@ -38,6 +38,8 @@ class Best(ApiModel):
     hyperparameters: Annotated[Values, Field(default_factory=dict)]
     checkpoint: Text = ""
     """Where its directory is: a URI."""
+    metrics: Annotated[Values, Field(default_factory=dict)]
+    """What `objective.report` names, as its worker reported it."""
 
 
 class ExperimentShown(ApiModel):

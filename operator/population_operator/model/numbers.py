@@ -8,11 +8,12 @@ from typing import Annotated
 from pydantic import PlainSerializer
 
 
-def _finite_or_text(value: float) -> float | str:
+def finite_or_text(value: float) -> float | str:
+    """`nan`, `inf` and `-inf` as words: neither JSON nor the API server has the numbers."""
     return value if math.isfinite(value) else str(value)
 
 
 Number = Annotated[
-    float, PlainSerializer(_finite_or_text, return_type=float | str, when_used="json")
+    float, PlainSerializer(finite_or_text, return_type=float | str, when_used="json")
 ]
-"""A float that survives JSON: `nan`, `inf` and `-inf` are written as text, which JSON can carry."""
+"""A float that survives JSON."""

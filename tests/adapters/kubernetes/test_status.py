@@ -34,3 +34,14 @@ def test_its_size_depends_neither_on_members_nor_on_steps(failures: int) -> None
     assert large - small < (20 if not failures else 4100)
     assert abs(status_bytes(8, 200, failures) - small) < 20
     assert large < 12_000
+
+
+def test_the_best_shows_what_the_objective_wants_to_have_shown() -> None:
+    """And only that; the API server takes no NaN, so it is a word."""
+    experiment = an_experiment().set("spec.objective.report", ["test", "loss"]).build()
+    best = a_report(0, 100, 0.5).model_copy(
+        update={"metrics": {"test": 0.97, "loss": float("nan"), "other": 1.0}}
+    )
+    state = a_state(experiment, a_member(0), phase=Phase.RUNNING, reports=1, best=best)
+    shown = experiment_status(state, [], {}, 1, 0.0)["best"]["metrics"]
+    assert shown == {"test": 0.97, "loss": "nan"}

@@ -21,6 +21,7 @@ from population_operator.api import PopulationExperiment
 from population_operator.api.transitions import REFUSED
 from population_operator.core.conditions import Condition, Problem, conditions, refused
 from population_operator.core.directives import finished
+from population_operator.model.numbers import finite_or_text
 from population_operator.model.report import CheckpointRef, Report
 from population_operator.model.state import Member, State
 
@@ -165,12 +166,16 @@ def checkpoint_path(state: State, ref: CheckpointRef) -> str:
 def _best(state: State, best: Report) -> Object:
     member = state.members[best.member]
     values = best.hyperparameters or member.decision.hyperparameters
+    shown = state.spec.spec.objective.report
     return {
         "member": best.member,
         "step": best.step,
         "score": best.score,
         "hyperparameters": dict(values),
         "checkpoint": uri(state, best.ref) if best.checkpoint else "",
+        "metrics": {
+            name: finite_or_text(best.metrics[name]) for name in shown if name in best.metrics
+        },
     }
 
 
