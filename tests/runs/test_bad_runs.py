@@ -126,7 +126,7 @@ def test_a_manifest_that_was_changed(make: Make) -> None:
     journal = run.folder.journal.read_bytes()
     good = run.manifest.read_text()
     for old, new, field in (
-        ("max: 1.0", "max: 0.5", "spec.parameters"),
+        ("max: 1.0", "max: 0.5", "spec.parameters[0].float.max"),
         ("maxSteps: 30", "maxSteps: 20", "spec.schedule.maxSteps"),
         ("name: test", "name: other", "metadata.name"),
     ):
