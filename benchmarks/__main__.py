@@ -57,6 +57,7 @@ PROGRAMS = {
         quick=("--gib", "0.5", "--rounds", "3"),
     ),
     "swap": Program("benchmarks.swap", "another member on a warm worker, against new processes"),
+    "busy": Program("benchmarks.busy", "how much of the time warm workers train: 500 trials"),
     "cash": Program("benchmarks.cash", "choosing among families, against their defaults"),
     "digits": Program("benchmarks.digits", "the example on real data, five seeds"),
 }
