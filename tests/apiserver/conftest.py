@@ -119,9 +119,9 @@ def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Name
         "/api/v1/namespaces", {"metadata": {"generateName": f"{stem}-"}}
     )
     name = created["metadata"]["name"]
-    cluster.client.wait(
-        f"/api/v1/namespaces/{name}/serviceaccounts/default", lambda found: bool(found)
-    )
+    # Controllers that found no API server for half a minute ask again up to a minute later.
+    account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+    cluster.client.wait(account, lambda found: bool(found), seconds=120)
     yield Namespace(name, cluster)
     cluster.remove_namespace(name)
 
