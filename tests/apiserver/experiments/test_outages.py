@@ -96,7 +96,7 @@ def test_a_pod_that_is_deleted_unseen_is_noticed(
 ) -> None:
     """While the operator's watch is broken, as it is while the API server is away."""
     operator = start_operator()
-    experiment = Experiment.create(namespace, triangle(4, 2).steps(20, 600))
+    experiment = Experiment.create(namespace, triangle(4, 2).steps(20, 1500))
     until(lambda: len(experiment.entries()) > 8, "it trains")
     pod = experiment.running()[0]["metadata"]
     operator.signal(signal.SIGSTOP)
@@ -114,11 +114,14 @@ def test_a_pod_that_is_deleted_unseen_is_noticed(
         return bool(gone)
 
     until(noticed, "it is noticed", 30)
-    until(lambda: len(experiment.running()) == 2, "another one runs in its place")
+    # Whether it also runs before the other has done all the work is up to a scheduler that has
+    # just lost its API server, too.
+    successor = pod["name"].removesuffix("-1") + "-2"
+    until(lambda: namespace.pod(successor) is not None, "another one stands in its place")
     experiment.wait("Complete", 120)
     experiment.check()
     assert_nothing_is_charged(experiment)
-    assert {m.step for m in experiment.state().members.values()} == {600}
+    assert {m.step for m in experiment.state().members.values()} == {1500}
 
 
 def test_a_drained_node_costs_no_restart(
