@@ -32,7 +32,7 @@ MIX = 0.5
 JITTER = 1e-10
 """Times s^2: the first addition to the diagonal where a factorisation fails, then tenfold."""
 
-BLOCK = 64
+BLOCK = 32
 """Rows below which a triangular matrix is inverted directly."""
 
 
@@ -120,9 +120,10 @@ def covariance_at(kernel: Kernel, a: Inputs, b: Inputs, known: Distances) -> tup
 
     The second result W is what is multiplied by k_x in k: dk/dx_d = W (x'_d - x_d) / l_d^2.
     """
-    exponent = -0.5 * _squared(a.coordinates / kernel.lengths, b.coordinates / kernel.lengths)
-    exponent -= kernel.rate * known.apart
-    through = np.exp(exponent)
+    through = _squared(a.coordinates / kernel.lengths, b.coordinates / kernel.lengths)
+    through *= -0.5
+    through -= kernel.rate * known.apart
+    np.exp(through, out=through)
     through *= kernel.signal**2
     if known.agreement is None:
         return through, through
@@ -165,6 +166,19 @@ def inverse_of_triangular(lower: Array) -> Array:
     result[half:, half:] = second = inverse_of_triangular(lower[half:, half:])
     result[half:, :half] = -second @ (lower[half:, :half] @ first)
     return result
+
+
+def lower_times(lower: Array, right: Array) -> Array:
+    """`lower @ right`, without the quarter of it that is zeros."""
+    half = len(lower) // 2
+    return np.concatenate((lower[:half, :half] @ right[:half], lower[half:] @ right))
+
+
+def times_lower(left: Array, lower: Array) -> Array:
+    """`left @ lower`, without the quarter of it that is zeros."""
+    half = len(lower) // 2
+    first, second = left @ lower[:, :half], left[:, half:] @ lower[half:, half:]
+    return np.concatenate((first, second), axis=1)
 
 
 @dataclass(frozen=True)
@@ -210,11 +224,11 @@ class Posterior:
         across, _ = covariance(self.kernel, self.inputs, points)
         among, _ = covariance(self.kernel, points, points)
         among[np.diag_indices_from(among)] += self.kernel.noise**2
-        seen = self.whitening @ across
+        seen = lower_times(self.whitening, across)
         corner = inverse_of_triangular(factor(among - seen.T @ seen, self.kernel.signal**2))
         whitening = np.zeros((old + new, old + new))
         whitening[:old, :old] = self.whitening
-        whitening[old:, :old] = -corner @ (seen.T @ self.whitening)
+        whitening[old:, :old] = -corner @ times_lower(seen.T, self.whitening)
         whitening[old:, old:] = corner
         weights = np.concatenate((self.weights, np.zeros(new)))
         return replace(self, inputs=self.inputs.and_(points), whitening=whitening, weights=weights)
@@ -222,14 +236,14 @@ class Posterior:
     def predict(self, queries: Inputs) -> tuple[Array, Array]:
         """Mean and variance (q each) of the noiseless value at the queries."""
         across, _ = covariance(self.kernel, queries, self.inputs)
-        seen = self.whitening @ across.T
+        seen = lower_times(self.whitening, across.T)
         return self.mean + across @ self.weights, self._left(seen)
 
     def gradients(self, queries: Inputs) -> tuple[Array, Array, Array, Array]:
         """Mean and variance (q each), then their gradients by the coordinates (q x D each)."""
         across, through = covariance(self.kernel, queries, self.inputs)
-        seen = self.whitening @ across.T
-        solved = seen.T @ self.whitening
+        seen = lower_times(self.whitening, across.T)
+        solved = times_lower(seen.T, self.whitening)
         mean_slope = self._slope(queries, through * self.weights)
         variance_slope = -2.0 * self._slope(queries, through * solved)
         return self.mean + across @ self.weights, self._left(seen), mean_slope, variance_slope
