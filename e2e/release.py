@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from e2e.cluster import Cluster
 
 CHART = Path(__file__).resolve().parents[1] / "helm" / "population-operator"
@@ -49,8 +51,6 @@ class Release:
 
     def render(self, **values: str) -> list[dict[str, Any]]:
         """The objects that the chart would make with more values."""
-        import yaml
-
         sets = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
         text = self.run("template", self.name, str(CHART), "--namespace", self.namespace, *sets)
         return [one for one in yaml.safe_load_all(text) if one]

@@ -23,9 +23,7 @@ Object = dict[str, Any]
 
 def make(cluster: Cluster, name: str, volume: Path) -> Namespace:
     """A namespace under the restricted Pod Security Standard, with the two claims."""
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    body["metadata"] = {"name": name, "labels": RESTRICTED}
-    cluster.client.create("/api/v1/namespaces", body)
+    cluster.client.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": RESTRICTED}})
     namespace = Namespace(name, cast(Any, cluster))
     storage.shared(cluster.client, name, volume, CHECKPOINTS)
     storage.shared(cluster.client, name, SITE_PACKAGES, PYTORCH, mode=None)
