@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
 from population_operator.api.problems import nearest, quoted, shown, suggestion
-from population_operator.api.scalars import duration, spelled
+from population_operator.api.scalars import duration, quantity, spelled
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,36 @@ def test_values_are_shown_as_a_user_knows_them() -> None:
     assert len(shown("x" * 999)) == 60
     assert quoted(1.0) == '"1"'
     assert quoted(False) == '"false"'
+
+
+@pytest.mark.parametrize(
+    "text", ["1", "+1", "500m", "1.5", ".5", "2.", "16Gi", "1E", "1e3", "1E-3", "100u", "3n", "4k"]
+)
+def test_quantities(text: str) -> None:
+    assert quantity(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("1x", ": write 1"),
+        ("16 GB", ": write 16Gi"),
+        ("16gib", ": write 16Gi"),
+        ("1.5 tb", ": write 1.5Ti"),
+        ("500 m", ": write 500m"),
+        ("512MB", ": write 512Mi"),
+        ("2K", ": write 2Ki"),
+        ("-1", "16Gi, got '-1'"),
+        ("1e", ": write 1"),
+        ("", "16Gi, got ''"),
+        ("1\n", ": write 1"),
+        ("ten", "16Gi, got 'ten'"),
+        (0.5, ': write it in quotes, "0.5"'),
+        (-1, "must be at least 0, got -1"),
+        (True, "16Gi, got true"),
+    ],
+)
+def test_what_is_nearly_a_quantity(text: object, hint: str) -> None:
+    with pytest.raises(PydanticCustomError) as caught:
+        quantity(text)
+    assert caught.value.message().endswith(hint)

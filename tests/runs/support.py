@@ -91,6 +91,12 @@ class Process:
     def ended(self) -> bool:
         return self.popen.poll() is not None
 
+    def ends_within(self, seconds: float) -> bool:
+        """Whether it ends by itself in that time."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.popen.wait(seconds)
+        return self.ended
+
 
 @dataclass
 class Run:

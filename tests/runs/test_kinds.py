@@ -154,3 +154,18 @@ def test_the_best_checkpoint_is_where_the_result_says(make: Make) -> None:
     weights = json.loads((run.folder.root / best["checkpoint"] / "weights.json").read_text())
     assert weights["height"] == best["score"] == best["metrics"]["height"]
     assert run.folder.report.stat().st_size > 10_000
+
+
+def test_a_trial_whose_worker_saves_nothing_is_promoted_from_zero(make: Make) -> None:
+    experiment = small().set("spec.algorithm", {"successiveHalving": {}}).steps(10, 90)
+    run = make(experiment.size(9, parallelism=2), saves="no")
+    result = run.complete()
+    promoted = of_kind(result, "promote")
+    assert len(promoted) == 4
+    assert all(d["from"] is None and "starts again from zero" in d["reason"] for d in promoted)
+    reports = run.history().reports
+    assert [r.report.metrics["begun"] for r in reports] == [0.0] * 13
+    assert not any(r.report.checkpoint for r in reports)
+    assert sorted(r.report.step for r in reports) == [10] * 9 + [30] * 3 + [90]
+    assert result["best"]["checkpoint"] is None
+    assert max(w.incarnation for w in run.state().workers.values()) == 1, "on warm workers"

@@ -13,21 +13,19 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import (
-    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationError,
-    WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
 from population_operator.api.base import ApiModel, rule
 from population_operator.api.explain import explain
-from population_operator.api.problems import Problem, broken, join, refused, shown
-from population_operator.api.scalars import TEXT, WHOLE, Flag, Label, Line, Text
+from population_operator.api.problems import Problem, broken, join
+from population_operator.api.scalars import TEXT, WHOLE, Flag, Label, Line, Quantity, Text
 
 MAP_BY_NAME = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
 
@@ -36,21 +34,6 @@ class Open(ApiModel):
     """A mapping of which only some fields are declared; the others pass through."""
 
     model_config = ConfigDict(extra="allow")
-
-
-def _quantity(value: Any) -> Any:
-    """`1`, `500m` and `16Gi` pass through as they are written."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        if isinstance(value, float) and value.is_integer():
-            return int(value)
-        hint = f': write it in quotes, "{shown(value)}"' if isinstance(value, float) else ""
-        raise refused(f'must be a quantity such as 1, "500m" or 16Gi, got {shown(value)}{hint}')
-    return value
-
-
-Quantity = Annotated[
-    int | str, BeforeValidator(_quantity), WithJsonSchema({"x-kubernetes-int-or-string": True})
-]
 
 
 class ResourceRequirements(Open):

@@ -19,6 +19,7 @@ LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 METRIC = r"^[a-zA-Z_:][a-zA-Z0-9_:]*$"
 IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_.-]{0,62}$"
+QUANTITY = r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$"
 DURATION = r"^([0-9]{1,9}(\.[0-9]{1,6})?[hms]|[0-9]{1,9}ms)+$"
 
 PATTERNS = {
@@ -93,6 +94,23 @@ def duration(value: Any) -> Any:
     return found
 
 
+def quantity(value: Any) -> Any:
+    """`1`, `500m` and `16Gi` pass through as they are written."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        hint = f': write it in quotes, "{shown(value)}"' if isinstance(value, float) else ""
+    elif isinstance(value, str):
+        if re.fullmatch(QUANTITY, value):
+            return value
+        hint = _measured(value)
+    elif value >= 0:
+        return value
+    else:
+        raise refused(f"must be at least 0, got {value}")
+    raise refused(f'must be a quantity such as 1, "500m" or 16Gi, got {shown(value)}{hint}')
+
+
 def spelled(value: timedelta) -> str:
     """The duration as a manifest writes it; `duration` reads exactly the same value back."""
     microseconds = value // timedelta(microseconds=1)
@@ -111,6 +129,17 @@ def _meant(value: Any) -> str:
         return ""
     number, unit = int(found[1]), found[2]
     return f": write `{number * 24}h`" if unit == "d" else f": write `{number}{unit}`"
+
+
+def _measured(value: str) -> str:
+    """What to write for `16 GB`, `500 m` or `1x`."""
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*", value)
+    if not found:
+        return ""
+    size = re.fullmatch(r"([kmgtp])(i?b)?", found[2].lower())
+    if found[2] == "m" or size is None:
+        return f": write {found[1]}{'m' * (found[2] == 'm')}"
+    return f": write {found[1]}{size[1].upper()}i"
 
 
 def _parses(value: Any, kind: type[int] | type[float]) -> bool:
@@ -132,6 +161,11 @@ Line = Annotated[str, Field(min_length=1, max_length=1024), TEXT]
 Label = Annotated[str, Field(min_length=1, max_length=63, pattern=LABEL), TEXT]
 MetricName = Annotated[str, Field(min_length=1, max_length=128, pattern=METRIC), TEXT]
 Identifier = Annotated[str, Field(min_length=1, max_length=63, pattern=IDENTIFIER), TEXT]
+Quantity = Annotated[
+    int | str,
+    BeforeValidator(quantity),
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "minimum": 0, "pattern": QUANTITY}),
+]
 Duration = Annotated[
     timedelta,
     BeforeValidator(duration),

@@ -2,8 +2,9 @@
 
 Kept are: the checkpoint that each member stands at (the source of its decision, until a report
 under that decision is accepted); its newest good one; and the best ever. A trial that has ended
-keeps nothing, one that waits at a rung only the checkpoint that it stands at. What is deleted can
-never be asked for again: every later source is one of those kept now, or newer.
+keeps nothing, one that waits at a rung only the checkpoint that it stands at. A worker that cannot
+save has made none. What is deleted can never be asked for again: every later source is one of those
+kept now, or newer.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ def retained(state: State) -> frozenset[CheckpointRef]:
             continue
         if member.kept is not None and not (member.trial and member.reported):
             keep.add(member.kept.ref)
+        latest, place = member.latest, member.position
+        made = latest is None or latest.checkpoint or latest.ref != place
         training = not state.phase.ended and not finished(member, schedule)
-        if member.position is not None and (training or member.kept is None):
-            keep.add(member.position)
-    if state.best is not None:
+        if place is not None and made and (training or member.kept is None):
+            keep.add(place)
+    if state.best is not None and state.best.checkpoint:
         keep.add(state.best.ref)
     return frozenset(keep)
 

@@ -24,7 +24,8 @@ Answer = Callable[[web.Request], web.StreamResponse | None]
 class FakeWorker:
     """w0, incarnation 1. `events` are told to who asks for what comes after them.
 
-    `on_put` and `on_wait` may answer in the worker's place; None leaves it to the worker.
+    `on_put` and `on_wait` may answer in the worker's place; None leaves it to the worker. One that
+    `hangs` takes requests, and answers none of them.
     """
 
     credentials: Credentials
@@ -38,6 +39,7 @@ class FakeWorker:
     incarnation: int = 1
     port: int = 0
     connections: set[int] = field(default_factory=set)
+    hangs: bool = False
 
     def report(self, step: int, **fields: Any) -> None:
         """One more report of m0."""
@@ -79,6 +81,8 @@ class FakeWorker:
         self.asked.append(after)
         if answer := self.on_wait(request):
             return answer
+        if self.hangs:
+            await asyncio.Event().wait()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(float(request.query["timeout"]), 25)
         while len(self.events) <= after and loop.time() < deadline:  # noqa: ASYNC110

@@ -312,3 +312,34 @@ async def test_a_worker_that_falls_silent_wakes_whoever_may_replace_it(
         worker.on_wait = lambda request: web.Response(status=503)
         await eventually(lambda: woken, "somebody is told")
         assert asyncio.get_running_loop().time() - link.answered_at >= 0.3
+
+
+@in_a_loop
+async def test_silence_is_counted_from_the_last_answer(
+    worker: FakeWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that hangs is not waited for longer than a worker may be silent."""
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0.5)
+    monkeypatch.setattr(module, "SILENCE", 1.0)
+    silent: list[float] = []
+
+    def woken() -> None:
+        silent.append(link.silent_for(asyncio.get_running_loop().time()))
+
+    async with worker.serve(tmp_path), linked(worker, wake=lambda: woken()) as link:
+        await eventually(lambda: link.answered_at, "it answers")
+        worker.hangs = True
+        silent.clear()
+        await eventually(lambda: silent, "somebody is told")
+        assert 1.0 <= silent[0] < 5.0
+
+
+@in_a_loop
+async def test_one_that_has_nothing_to_say_is_asked_again_at_once(
+    worker: FakeWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long an interval takes: a pause between two questions would delay its report."""
+    monkeypatch.setattr(module, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(module, "LAST_RETRY", 60.0)
+    async with worker.serve(tmp_path), linked(worker):
+        await eventually(lambda: len(worker.asked) >= 16, "no pause grows with each question")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 from population_operator.adapters.kubernetes.journal import entries_of
 from population_operator.adapters.kubernetes.names import EXPERIMENT
+from population_operator.app.result import Result
 from population_operator.core.fold import fold
+from population_operator.core.history import history
 from population_operator.core.verify import verify
 from population_operator.model.entry import Decided, Entry
 from population_operator.model.state import State
@@ -135,6 +138,11 @@ class Experiment:
                             **expected,
                         }
                     )
+        return found
+
+    def result(self) -> Object:
+        """As `population status -o json` prints it."""
+        found: Object = json.loads(Result.of(history(self.entries())).to_json())
         return found
 
     def pods(self) -> list[Object]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 
+from population_operator.core.history import history
 from tests.apiserver.conftest import Namespace
 from tests.apiserver.experiments.experiment import PROGRAMS, Experiment, template, triangle
 from tests.apiserver.experiments.operator_process import OperatorProcess, until
 from tests.builders import ExperimentBuilder
+from tests.runs.support import PROGRAMS as OF_RUNS
 
 
 def with_container(builder: ExperimentBuilder, **changes: object) -> ExperimentBuilder:
@@ -85,3 +87,25 @@ def test_a_program_with_nothing_but_metrics(
     state = experiment.state()
     assert {m.step for m in state.members.values()} == {40}
     assert all(w.incarnation >= 2 for w in state.workers.values())
+
+
+def test_trials_of_workers_that_save_nothing_restart_and_it_is_said(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    pod = template(OF_RUNS / "climb.py", SAVES="no", PACE="0.3")
+    builder = (
+        triangle(6, 2)
+        .set("spec.algorithm", {"asha": {"eta": 2}})
+        .steps(10, 40)
+        .set("spec.worker", {"template": pod})
+    )
+    experiment = Experiment.create(namespace, builder)
+    experiment.wait("Progressing", 60, reason="TrialsRestart")
+    message = experiment.condition("Progressing")["message"]
+    assert "a trial that is promoted starts again from zero" in message
+    experiment.wait("Complete", 60)
+    experiment.check()
+    promoted = [d for d in experiment.decisions() if d["kind"] == "promote"]
+    assert promoted and all(d["from"] is None for d in promoted)
+    begun = [r.report.metrics["begun"] for r in history(experiment.entries()).reports]
+    assert begun == [0.0] * (6 + len(promoted))

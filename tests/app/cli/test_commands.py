@@ -184,9 +184,26 @@ def test_a_run_that_is_not_there(
     (tmp_path / "journal.jsonl").write_text("")
     assert run_command([command, str(tmp_path)]) == BAD_INPUT
     assert "is empty" in complaint(capsys)
-    (tmp_path / "journal.jsonl").write_text("{}\n{}\n")
-    assert run_command([command, str(tmp_path)]) == BAD_INPUT
-    assert "line 1" in complaint(capsys)
+
+
+@pytest.mark.parametrize("damage", ["a line", "a hole"])
+@pytest.mark.parametrize("command", ["run", "verify", "status", "report", "schedule", "lineage"])
+def test_a_damaged_journal_is_a_failure_whoever_reads_it(
+    command: str,
+    damage: str,
+    run: Run,
+    manifest: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The command line was right: 2 would send a script's author looking there."""
+    journal = run.save(tmp_path / "out") / "journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    lines[1:2] = ["{}\n"] if damage == "a line" else []
+    journal.write_text("".join(lines))
+    target = [str(manifest), "--output"] if command == "run" else []
+    assert run_command([command, *target, str(tmp_path / "out")]) == FAILED
+    assert "line 2 " in complaint(capsys)
 
 
 def test_verify_agrees(folder: str, run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ The environment says what goes wrong:
     NOISE     a report has this many samples, whose spread is as large as the score
     SLOW      a member and how many seconds more its intervals take: `m1:0.5`
     DIES      the step that nobody gets beyond: the process exits with 9
+    SAVES     `no`: it saves nothing, and can load nothing
 
 Its model has a `width` where the manifest has one, and refuses the weights of another width, as a
 network does. Values of the wrong type are refused, too.
@@ -26,6 +27,7 @@ PACE = float(os.environ.get("PACE", "0"))
 NAN = os.environ.get("NAN", "").split(",")
 NOISE = int(os.environ.get("NOISE", "0"))
 SLOW, _, MORE = os.environ.get("SLOW", ":0").partition(":")
+SAVES = os.environ.get("SAVES", "yes") == "yes"
 DIES = int(os.environ.get("DIES", "0"))
 TYPES = {
     "lr": float,
@@ -71,7 +73,8 @@ def main() -> None:
     with Session() as session:
         for member in session.members():
             model = Model(member.hyperparameters)
-            for interval in member.intervals(model):
+            callbacks = {"state": model} if SAVES else {"apply": model.apply}
+            for interval in member.intervals(**callbacks):
                 rng = random.Random(interval.seed)
                 if DIES and interval.until >= DIES:
                     raise SystemExit(9)
@@ -80,7 +83,13 @@ def main() -> None:
                 broken = member.name in NAN or "all" in NAN
                 score = math.nan if broken else model.height
                 samples = [score * (1 + rng.gauss(0, 1)) for _ in range(NOISE)]
-                interval.report(interval.until, score, samples=samples, height=model.height)
+                interval.report(
+                    interval.until,
+                    score,
+                    samples=samples,
+                    height=model.height,
+                    begun=interval.step,
+                )
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ class Connection:
         self._speaker.prune(cursor)
 
     def silent_for(self, now: float) -> float:
-        """Seconds without an answer beyond what is normal; 0 before the first."""
+        """Seconds since the last answer; 0 while it may still come, and before the first."""
         return self._speaker.silent_for(now)
 
     async def close(self) -> None:

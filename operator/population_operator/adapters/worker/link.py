@@ -17,7 +17,9 @@ from population_operator.model.entry import Forgotten, Reported, RestoreFailed, 
 
 log = logging.getLogger(__name__)
 
-WAIT_SECONDS = 25
+WAIT_SECONDS = 10
+"""How long a worker may wait with its answer where it has nothing to say: a third of `SILENCE`."""
+
 FIRST_RETRY, LAST_RETRY = 0.02, 2.0
 
 _EVENT: TypeAdapter[WorkerEvent] = TypeAdapter(
@@ -93,10 +95,8 @@ class WorkerLink:
             self.events = [event for event in self.events if event.cursor > cursor]
 
     def silent_for(self, now: float) -> float:
-        """Seconds without an answer beyond what is normal; 0 before the first."""
-        if not self.answered_at:
-            return 0.0
-        return max(0.0, now - self.answered_at - WAIT_SECONDS)
+        """Seconds since the last answer; 0 while it may still come, and before the first."""
+        return silence(self.answered_at, now)
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -104,28 +104,29 @@ class WorkerLink:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _listen(self) -> None:
-        retry = FIRST_RETRY
+        retry, loop = FIRST_RETRY, asyncio.get_running_loop()
         while True:
+            asked_at = loop.time()
             try:
                 answer = await self._wait()
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 log.debug("%s-%s: wait: %r", self.worker, self.incarnation, error)
-                if self.silent_for(asyncio.get_running_loop().time()) >= SILENCE:
+                if self.silent_for(loop.time()) >= SILENCE:
                     self.wake()  # All others may be waiting for this one: nobody else would.
                 await asyncio.sleep(retry)
                 retry = min(retry * 1.5, LAST_RETRY)
                 continue
             first = not self.answered_at
-            self.answered_at = asyncio.get_running_loop().time()
+            self.answered_at = loop.time()
             fresh = [e for e in map(self._parse, answer.events) if e and e.cursor > self.cursor]
             has_moved = answer.cursor > self.cursor or bool(fresh)
             self.cursor = max(self.cursor, answer.cursor, *(event.cursor for event in fresh))
             self.events.extend(fresh)
             if fresh or first:
                 self.wake()
-            if has_moved:
+            if has_moved or self.answered_at - asked_at >= WAIT_SECONDS / 2:
                 retry = FIRST_RETRY
-            else:  # Its time is over, or it does not wait when it is asked to.
+            else:  # It does not wait when it is asked to.
                 await asyncio.sleep(retry)
                 retry = min(retry * 1.5, LAST_RETRY)
 
@@ -145,7 +146,7 @@ class WorkerLink:
     async def _wait(self) -> _Answer:
         url = f"{self.address.url}/v1/wait"
         params = {"after": str(self.cursor), "timeout": str(WAIT_SECONDS)}
-        timeout = aiohttp.ClientTimeout(total=WAIT_SECONDS + 10, connect=5)
+        timeout = aiohttp.ClientTimeout(total=self._patience(), connect=5)
         async with self.session.get(
             url, params=params, headers=self._headers, ssl=self._pin, timeout=timeout
         ) as response:
@@ -155,6 +156,11 @@ class WorkerLink:
             # Addresses are given out again: whoever has this one now is somebody else.
             raise ValueError(f"{answer.worker}-{answer.incarnation} answers at {url}")
         return answer
+
+    def _patience(self) -> float:
+        """Seconds that the next answer may take: at most until the worker counts as silent."""
+        left = self.answered_at + SILENCE - asyncio.get_running_loop().time()
+        return left if self.answered_at and left > 0 else SILENCE
 
     async def _send(self) -> None:
         retry = FIRST_RETRY
@@ -199,3 +205,9 @@ class WorkerLink:
     @property
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.address.token}"}
+
+
+def silence(answered_at: float, now: float) -> float:
+    """Seconds since the last answer (0: there was none yet), where that is more than usual."""
+    seconds = now - answered_at
+    return seconds if answered_at and seconds > WAIT_SECONDS else 0.0

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from population_operator.adapters.worker.link import WAIT_SECONDS
+from population_operator.adapters.worker.link import silence
 from population_operator.core.observation import SILENCE, WorkerEvent
 from population_operator.model.decision import Directive
 from population_operator.model.entry import Reported
@@ -103,7 +103,7 @@ class Scraper:
 
     def silent_for(self, now: float) -> float:
         """As a link's."""
-        return max(0.0, now - self.answered_at - WAIT_SECONDS) if self.answered_at else 0.0
+        return silence(self.answered_at, now)
 
     def _take(self, reading: Reading) -> None:
         if reading.step <= self._last_step:

@@ -1,8 +1,9 @@
 """The program `population`, which is `kubectl population` as well.
 
-Exit codes: 0 complete, 1 failed, 2 bad input, 130 interrupted. A user's mistake is told in lines
-on stderr, never as a traceback. Commands import what they need when they run: `--help` and the
-shell's completion answer at once.
+Exit codes: 0 complete, 1 failed, 2 bad input, 130 interrupted. What was there and cannot be used (a
+damaged journal, a full disk) is a failure for every command; what the user typed, bad input. A
+user's mistake is told in lines on stderr, never as a traceback. Commands import what they need when
+they run: `--help` and the shell's completion answer at once.
 """
 
 from __future__ import annotations

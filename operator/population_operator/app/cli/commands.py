@@ -23,7 +23,8 @@ app = typer.Typer(
     "the schedule of hyperparameters that made it.",
     epilog="[bold]Begin[/] with [cyan]population validate FILE[/], then "
     "[cyan]population run FILE[/], and open the [cyan]report.html[/] that it leaves.\n\n"
-    "Exit codes: 0 complete, 1 failed, 2 bad input, 130 interrupted.",
+    "Exit codes: 0 complete, or as asked; 1 failed, which a journal that is damaged or does not "
+    "verify is, too; 2 bad input: the command line, the manifest, or no such run; 130 interrupted.",
 )
 
 Manifest = Annotated[Path, typer.Argument(metavar="FILE", help="The manifest, YAML or JSON.")]

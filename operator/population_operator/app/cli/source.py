@@ -12,7 +12,7 @@ from population_operator.adapters.local.folder import RunFolder
 from population_operator.adapters.local.journal import read
 from population_operator.api.scalars import LABEL
 from population_operator.app.cli.access import Access
-from population_operator.app.cli.errors import UserError
+from population_operator.app.cli.errors import FAILED, UserError
 from population_operator.core.fold import JournalGapError
 from population_operator.core.history import History, history
 from population_operator.model.entry import Entry, SpecObserved
@@ -62,7 +62,8 @@ class Run:
         try:
             return history(self.begun())
         except JournalGapError as error:
-            raise UserError(f"{self.label}: {error}: the file was changed") from error
+            told = f"{self.label}: {error}: the file was changed"
+            raise UserError(told, code=FAILED) from error
 
 
 def find(target: str, access: Access) -> Run:
@@ -84,9 +85,10 @@ def _in_a_folder(target: str) -> Run:
     except FileNotFoundError:
         raise UserError(f"{target}: {_missing(Path(target))}{_known()}") from None
     except JournalUnavailableError as error:
-        raise UserError(str(error)) from error
+        raise UserError(str(error), code=FAILED) from error
     except OSError as error:
-        raise UserError(f"{journal}: {(error.strerror or 'cannot be read').lower()}") from error
+        told = f"{journal}: {(error.strerror or 'cannot be read').lower()}"
+        raise UserError(told, code=FAILED) from error
     return Run(target, str(journal), entries, RunFolder(journal.parent).report)
 
 
