@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check e2e e2e-up e2e-down bench clean format crds dashboard
+.PHONY: help run test check e2e e2e-up e2e-down bench clean format crds dashboard pictures
 
 PYTHON ?= python3
 VENV := .venv
@@ -42,6 +42,11 @@ e2e-down: $(READY) ## Remove what it left, however it ended
 
 bench: $(READY) ## Run the benchmarks behind the figures in the README
 	$(BIN)/python -m benchmarks
+
+pictures: $(READY) ## Take the README's pictures again, from real runs (Chromium; the cluster's need root)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev,pictures]'
+	$(BIN)/python -m docs.pictures run
+	$(BIN)/python -m docs.pictures cluster
 
 format: $(READY) ## Format the code and fix what can be fixed
 	$(BIN)/ruff check --fix .

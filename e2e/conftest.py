@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.apiserver.conftest import Namespace
@@ -14,7 +13,7 @@ from tests.chart import programs
 
 from e2e import workload
 from e2e.cluster import Cluster, images
-from e2e.release import Release
+from e2e.release import Release, values
 
 EXAMPLES = ("triangle", "digits")
 
@@ -48,12 +47,7 @@ def cluster(tell: Callable[[str], None]) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def release(cluster: Cluster, tell: Callable[[str], None]) -> Release:
     """Installed, and ready."""
-    repository, tag = images.OPERATOR.name.rsplit(":", 1)
-    values: dict[str, Any] = {
-        "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
-        "networkPolicy": {"apiServerPorts": [443, cluster.control_plane.port]},
-    }
-    made = Release(cluster, programs.build_helm(4, tell), values)
+    made = Release(cluster, programs.build_helm(4, tell), values(cluster))
     made.install()
     tell("The chart is installed")
     return made

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from e2e.cluster import Cluster
+from e2e.cluster import Cluster, images
 
 CHART = Path(__file__).resolve().parents[1] / "helm" / "population-operator"
 NAMESPACE = "population-system"
@@ -20,9 +20,18 @@ class HelmFailed(Exception):
     """What Helm wrote to its standard error."""
 
 
+def values(cluster: Cluster) -> dict[str, Any]:
+    """What a user would write for this cluster."""
+    repository, tag = images.OPERATOR.name.rsplit(":", 1)
+    return {
+        "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
+        "networkPolicy": {"apiServerPorts": [443, cluster.control_plane.port]},
+    }
+
+
 @dataclass
 class Release:
-    """One release of the chart; `values` are what a user would write for this cluster."""
+    """One release of the chart."""
 
     cluster: Cluster
     helm: Path

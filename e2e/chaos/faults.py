@@ -17,6 +17,7 @@ from e2e.cluster.node import Node, is_ready
 
 Object = dict[str, Any]
 TABLE = "population_cut"
+BALLAST = "ballast"
 
 
 def node_of(cluster: Cluster, pod: Object) -> Node:
@@ -102,17 +103,19 @@ def small_volume(folder: Path, kilobytes: int) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True, capture_output=True)
 
 
-def fill(folder: Path) -> Path:
-    """Takes all the room that is left; the file to delete afterwards."""
-    ballast = folder / "ballast"
-    with ballast.open("wb", buffering=0) as file:
+def fill(folder: Path) -> None:
+    """Takes all the room that is left, again and again if asked; `free` gives it back."""
+    with (folder / BALLAST).open("ab", buffering=0) as file:
         for size in (1 << 16, 1 << 12, 1):
             try:
                 while True:
                     file.write(bytes(size))
             except OSError:
                 continue
-    return ballast
+
+
+def free(folder: Path) -> None:
+    (folder / BALLAST).unlink()
 
 
 def wait_for_node(cluster: Cluster, node: Node, ready: bool, seconds: float = 60) -> None:
