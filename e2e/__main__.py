@@ -1,4 +1,4 @@
-"""`python -m e2e up|down`: the cluster of real nodes by hand."""
+"""`python -m e2e up|down|images`: the cluster of real nodes by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from e2e.cluster import Cluster, images, sweep
+from e2e.cluster import Cluster, images, recipes, sweep
 from e2e.cluster.cluster import FOLDER, GPUS, CannotRun
 from e2e.cluster.network import NodeNetwork
 
@@ -24,9 +24,11 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="run the cluster until Ctrl-C")
     commands.add_parser("down", help="remove what a cluster left, however it ended")
+    commands.add_parser("images", help="build the images: their archives and sizes")
+    commanded = {"up": _up, "down": _down, "images": _images}
     arguments = parser.parse_args()
     try:
-        return _up() if arguments.command == "up" else _down()
+        return commanded[arguments.command]()
     except (CannotRun, images.ImageFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -34,7 +36,7 @@ def main() -> int:
 
 def _up() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with Cluster([images.pause(_say)], _say) as cluster:
+    with Cluster(images.build_all(recipes.needed(), _say), _say) as cluster:
         print(
             UP.format(
                 kubeconfig=cluster.kubeconfig,
@@ -58,6 +60,14 @@ def _down() -> int:
     for one in left:
         print(f"still there: {one}", file=sys.stderr)
     return 1 if left else 0
+
+
+def _images() -> int:
+    wanted = recipes.needed()
+    for image, archive in zip(wanted, images.build_all(wanted, _say), strict=True):
+        # An archive's layers are not compressed.
+        print(f"{recipes.reference(image)} {archive.stat().st_size / 1e6:.0f} MB {archive}")
+    return 0
 
 
 def _say(line: str) -> None:

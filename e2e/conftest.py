@@ -12,10 +12,8 @@ from tests.apiserver.conftest import Namespace
 from tests.chart import programs
 
 from e2e import workload
-from e2e.cluster import Cluster, images
+from e2e.cluster import Cluster, images, recipes
 from e2e.release import Release, values
-
-EXAMPLES = ("triangle", "digits")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,9 +36,7 @@ def tell(pytestconfig: pytest.Config) -> Callable[[str], None]:
 
 @pytest.fixture(scope="session")
 def cluster(tell: Callable[[str], None]) -> Iterator[Cluster]:
-    recipes = [images.OPERATOR, *(images.example(name) for name in EXAMPLES)]
-    archives = [images.pause(tell), *(images.build(one, tell) for one in recipes)]
-    with Cluster(archives, tell) as running:
+    with Cluster(images.build_all(recipes.needed(), tell), tell) as running:
         yield running
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from e2e.cluster import Cluster, images
+from e2e.cluster import Cluster, recipes
 
 CHART = Path(__file__).resolve().parents[1] / "helm" / "population-operator"
 NAMESPACE = "population-system"
@@ -22,7 +22,7 @@ class HelmFailed(Exception):
 
 def values(cluster: Cluster) -> dict[str, Any]:
     """What a user would write for this cluster."""
-    repository, tag = images.OPERATOR.name.rsplit(":", 1)
+    repository, tag = recipes.reference(recipes.OPERATOR).rsplit(":", 1)
     return {
         "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
         "networkPolicy": {"apiServerPorts": [443, cluster.control_plane.port]},

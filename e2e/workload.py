@@ -12,9 +12,9 @@ from tests.apiserver.cluster import storage
 from tests.apiserver.conftest import Namespace
 from tests.apiserver.experiments.experiment import GROUP, Experiment
 
-from e2e.cluster import Cluster, images
+from e2e.cluster import Cluster, recipes
 
-EXAMPLES = images.CHECKOUT / "examples"
+EXAMPLES = recipes.CHECKOUT / "examples"
 CHECKPOINTS, PYTORCH = "checkpoints", "pytorch"
 SITE_PACKAGES = next(Path(one) for one in sys.path if one.endswith("site-packages"))
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -44,9 +44,9 @@ def manifest(example: str, **spec: Object) -> Object:
     pod = body["spec"]["worker"]["template"]["spec"]
     pod["terminationGracePeriodSeconds"] = 5
     container = pod["containers"][0]
-    container |= {"image": images.example(example).name, "imagePullPolicy": "Never"}
+    container |= {"image": recipes.reference(recipes.example(example)), "imagePullPolicy": "Never"}
     if example == "digits":
-        container["volumeMounts"] = [{"name": PYTORCH, "mountPath": images.SITE, "readOnly": True}]
+        container["volumeMounts"] = [{"name": PYTORCH, "mountPath": recipes.SITE, "readOnly": True}]
         claim = {"claimName": PYTORCH, "readOnly": True}
         pod["volumes"] = [{"name": PYTORCH, "persistentVolumeClaim": claim}]
     return body

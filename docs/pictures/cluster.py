@@ -8,7 +8,7 @@ from pathlib import Path
 
 from docs.pictures.terminal import Terminal
 from e2e import workload
-from e2e.cluster import Cluster, images
+from e2e.cluster import Cluster, images, recipes
 from e2e.release import Release, values
 from tests.apiserver.experiments.operator_process import until
 from tests.chart import programs
@@ -24,8 +24,7 @@ LINES = (
 
 def pictures(folder: Path) -> None:
     """Takes them while six members train on three GPUs."""
-    recipes = [images.OPERATOR, images.example("digits")]
-    archives = [images.pause(_say), *(images.build(one, _say) for one in recipes)]
+    archives = images.build_all(recipes.needed(), _say)
     with Cluster(archives, _say) as cluster, tempfile.TemporaryDirectory() as scratch:
         Release(cluster, programs.build_helm(4, _say), values(cluster)).install()
         namespace = workload.make(cluster, NAMESPACE, Path(scratch) / "volume")

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from e2e.cluster import cgroups
+from e2e.cluster import cgroups, recipes
 from e2e.cluster.network import PODS, NodeNetwork
 
-PAUSE = "localhost/population-pause:e2e"
 CNI_PROGRAMS = "/usr/lib/cni"
 
 
@@ -45,7 +44,7 @@ state = "{folder / "containerd-state"}"
 [grpc]
   address = "{socket(folder)}"
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{PAUSE}"
+  sandbox_image = "{recipes.reference(recipes.PAUSE)}"
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{CNI_PROGRAMS}"

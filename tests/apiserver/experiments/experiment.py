@@ -77,7 +77,8 @@ class Experiment:
         return self.namespace.client.get(self.path)
 
     def status(self) -> Object:
-        return self.body().get("status", {})
+        found: Object = self.body().get("status", {})
+        return found
 
     def condition(self, kind: str) -> Object:
         found = self.status().get("conditions", [])
