@@ -66,6 +66,7 @@ class Cluster:
         programs = find_programs(self.tell)
         self.binaries = binaries.find_or_build(self.tell)
         sweep.sweep(self.folder, self.networks)
+        sweep.prepare(self.folder)
         try:
             self._start(programs)
         except BaseException:
