@@ -267,14 +267,24 @@ def _finite(value: float) -> float | str:
 
 
 def map_processes(
-    function: Callable[[Task], Answer], tasks: Sequence[Task], console: Console, title: str
+    function: Callable[[Task], Answer],
+    tasks: Sequence[Task],
+    console: Console,
+    title: str,
+    processes: int | None = None,
+    done: Callable[[Task, Answer], None] = lambda task, answer: None,
 ) -> list[Answer]:
-    """The answers in the order of the tasks, from one process per core, with a progress bar."""
+    """The answers in the order of the tasks, from one process per core, with a progress bar.
+
+    `done` is told each as it comes.
+    """
     answers: dict[int, Answer] = {}
-    with progress(console) as bar, ProcessPoolExecutor() as pool:
+    with progress(console) as bar, ProcessPoolExecutor(processes) as pool:
         line = bar.add_task(title, total=len(tasks))
         futures = {pool.submit(function, task): index for index, task in enumerate(tasks)}
         for future in as_completed(futures):
-            answers[futures[future]] = future.result()
+            index = futures[future]
+            answers[index] = future.result()
+            done(tasks[index], answers[index])
             bar.advance(line)
     return [answers[index] for index in range(len(tasks))]

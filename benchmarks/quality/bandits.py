@@ -14,18 +14,15 @@ Of each kind, ours is compared with the peer that has the lowest mean: the diffe
 with its 95 % interval. "Not worse": the interval reaches down to zero.
 
 The peers live in an environment of their own, which `--install` makes (1 GB); tables of curves are
-made by `python -m benchmarks.quality.curves`.
+made by `python -m benchmarks.quality.curves`. Every run is kept in <output>/bandits.jsonl once it
+is over; `--resume` goes on from there.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +31,8 @@ from rich.table import Table
 
 from benchmarks import harness
 from benchmarks.quality.curves import PROBLEMS, STEPS, Synthetic
+from benchmarks.quality.environment import ask, install
+from benchmarks.quality.kept import Kept
 from population_operator.api import PopulationExperiment
 from population_operator.app.simulate import simulate
 from population_operator.core.fold import fold
@@ -41,8 +40,6 @@ from population_operator.model.entry import Reported
 from population_operator.model.space import Hyperparameters
 from population_operator.model.state import State
 
-ROOT = Path(__file__).resolve().parents[2]
-PEERS = Path.home() / ".cache" / "population-operator" / "peers"
 SEEDS, QUICK_SEEDS = 30, 5
 SECONDS, WORKERS = 100, 4
 HALVING = ("cancer", "diabetes", "hartmann6", "digits")
@@ -82,6 +79,8 @@ SLOW = ("Syne Tune BOHB", "hpbandster BOHB")
 """Peers whose samplers take some seconds for each run: `--fast` leaves them out."""
 Results = list[list[float]]
 """Rungs' ends of one run in order: second, step, score."""
+Task = tuple[str, dict[str, Any], int]
+"""One of our runs: problem, algorithm, seed."""
 
 
 class Program:
@@ -122,7 +121,7 @@ def experiment(
     )
 
 
-def halving(task: tuple[str, dict[str, Any], int]) -> Results:
+def halving(task: Task) -> Results:
     """One of our runs, at every rung's end, those that were passed on the way with it."""
     problem, algorithm, seed = task
     program = Program(problem)
@@ -146,7 +145,7 @@ def halving(task: tuple[str, dict[str, Any], int]) -> Results:
     return sorted(found)
 
 
-def bayesian(task: tuple[str, dict[str, Any], int]) -> Results:
+def bayesian(task: Task) -> Results:
     """Full trainings one after the other."""
     problem, algorithm, seed = task
     spec = experiment(
@@ -159,7 +158,7 @@ def bayesian(task: tuple[str, dict[str, Any], int]) -> Results:
     return [[count, STEPS, report.score] for count, report in enumerate(reports, start=1)]
 
 
-def cost_to_regret(task: tuple[str, dict[str, Any], int]) -> float:
+def cost_to_regret(task: Task) -> float:
     """Full trainings' worth of steps until the incumbent is good enough."""
     problem, algorithm, seed = task
     target = PROBLEMS[problem]
@@ -188,44 +187,16 @@ def incumbent(state: State, waits: bool) -> Hyperparameters | None:
     return best.decision.hyperparameters if best else None
 
 
-def ask_peers(tasks: Sequence[dict[str, Any]]) -> list[Results]:
-    """The peers' runs, in the order of the tasks.
-
-    Raises:
-      SystemExit: they are not installed.
-    """
-    python = PEERS / "bin" / "python"
-    if not python.exists():
-        sys.exit(f"{python} is missing: python -m benchmarks.quality.bandits --install")
-    done = subprocess.run(
-        [python, "-m", "benchmarks.quality.peers"], input=json.dumps(tasks), cwd=ROOT,
-        stdout=subprocess.PIPE, text=True, check=True, timeout=7200,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "RAY_DEDUP_LOGS": "0"},
-    )  # fmt: skip
-    lines = [line for line in done.stdout.splitlines() if line.startswith('{"task"')]
-    return [json.loads(line)["results"] for line in lines]
-
-
-def install() -> None:
-    """Make the peers' environment."""
-    uv = Path(sys.executable).with_name("uv")
-    subprocess.run([uv, "venv", "--python", sys.executable, PEERS], check=True)
-    subprocess.run(
-        [uv, "pip", "install", "--python", PEERS / "bin" / "python", "-r", "pyproject.toml",
-         "--extra", "peers"], cwd=ROOT, check=True,
-    )  # fmt: skip
-
-
 def regret(problem: str, results: Results, until: float = np.inf) -> float:
     """The optimum less the best score until then."""
     best = max((score for second, _, score in results if second <= until), default=-np.inf)
     return float(PROBLEMS[problem].optimum - best)
 
 
-def on_the_way(problem: str, results: Results) -> float:
+def on_the_way(problem: str, results: Results, seconds: float) -> float:
     """The regret's mean over ten moments from a tenth of the time to the end."""
     return float(
-        np.mean([regret(problem, results, SECONDS * share / 10) for share in range(2, 11)])
+        np.mean([regret(problem, results, seconds * share / 10) for share in range(2, 11)])
     )
 
 
@@ -233,78 +204,102 @@ Found = dict[tuple[str, str], list[Results]]
 """Runs by problem and optimiser."""
 
 
-def compare_halving(
-    seeds: int, console: Console, outcome: harness.Outcome, fast: bool = False
-) -> None:
+@dataclass(frozen=True)
+class Bench:
+    """What the comparisons share. Runs that are kept are not run again."""
+
+    seeds: int
+    processes: int | None
+    fast: bool
+    kept: Kept
+    console: Console
+    outcome: harness.Outcome
+
+    def ours(self, function: Callable[[Task], Any], tasks: Sequence[Task]) -> list[Any]:
+        """The answers of a function to tasks, in their order."""
+
+        def named(task: Task) -> list[Any]:
+            return [function.__name__, *task]
+
+        left = [task for task in tasks if named(task) not in self.kept]
+        harness.map_processes(
+            function, left, self.console, function.__name__, self.processes,
+            lambda task, answer: self.kept.add(named(task), answer),
+        )  # fmt: skip
+        return [self.kept[named(task)] for task in tasks]
+
+    def theirs(self, tasks: Sequence[dict[str, Any]]) -> list[Results]:
+        """The peers' runs, in the order of the tasks."""
+        left = [task for task in tasks if task not in self.kept]
+        for said in ask(left, self.processes) if left else ():
+            if said["late"]:
+                self.console.print(f"cut off by its time limit: {said['task']}")
+            self.kept.add(said["task"], said["results"])
+        return [self.kept[task] for task in tasks]
+
+    def found(
+        self, problem: str, kinds: Iterable[Kind], function: Callable[[Task], Any], seconds: float
+    ) -> Found:
+        """All runs of all optimisers on a problem."""
+        seeds = range(self.seeds)
+        ours = {name: block for kind in kinds for name, block in kind.ours.items()}
+        theirs = [name for kind in kinds for name in kind.peers]
+        runs = self.ours(function, [(problem, b, seed) for b in ours.values() for seed in seeds])
+        runs += self.theirs(
+            [
+                {"peer": name, "problem": problem, "seed": seed, "seconds": seconds}
+                for name in theirs
+                for seed in seeds
+            ]
+        )
+        return {
+            (problem, name): runs[place * self.seeds : (place + 1) * self.seeds]
+            for place, name in enumerate((*ours, *theirs))
+        }
+
+
+def compare_halving(bench: Bench) -> None:
     """The family, by kind and problem."""
-    kinds = KINDS if not fast else tuple(_without_slow(kind) for kind in KINDS)
-    ours = {name: block for kind in kinds for name, block in kind.ours.items()}
-    theirs = [name for kind in kinds for name in kind.peers]
+    kinds = KINDS if not bench.fast else tuple(_without_slow(kind) for kind in KINDS)
     found: Found = {}
     for problem in HALVING:
-        found |= _run((problem,), ours, theirs, seeds, halving, console, SECONDS)
+        found |= bench.found(problem, kinds, halving, SECONDS)
         for kind in kinds:
-            console.print(_table(kind, found, (problem,)))
-            _measure(kind, problem, found, outcome)
-    outcome.details["halving"] = _details(found)
+            bench.console.print(_table(kind, found, {problem: SECONDS}))
+            _measure(kind, problem, found, bench.outcome)
+    bench.outcome.details["halving"] = _details(found)
 
 
 def _without_slow(kind: Kind) -> Kind:
     return replace(kind, peers=tuple(name for name in kind.peers if name not in SLOW))
 
 
-def compare_gp(seeds: int, console: Console, outcome: harness.Outcome, fast: bool = False) -> None:
+def compare_gp(bench: Bench) -> None:
     """Gaussian processes."""
     kind = Kind("gp", {"bayesian": {"bayesian": {}}}, ("Optuna GP",))
     found: Found = {}
     for problem, calls in CALLS.items():
-        found |= _run((problem,), kind.ours, kind.peers, seeds, bayesian, console, calls)
-    console.print(_table(kind, found, tuple(CALLS)))
+        found |= bench.found(problem, (kind,), bayesian, calls)
+    bench.console.print(_table(kind, found, CALLS))
     for problem in CALLS:
-        _measure(kind, problem, found, outcome)
-    outcome.details["gp"] = _details(found)
+        _measure(kind, problem, found, bench.outcome)
+    bench.outcome.details["gp"] = _details(found)
 
 
-def compare_fabolas(
-    seeds: int, console: Console, outcome: harness.Outcome, fast: bool = False
-) -> None:
+def compare_fabolas(bench: Bench) -> None:
     """The cost to a small regret, two problems."""
+    seeds, outcome = range(bench.seeds), bench.outcome
     blocks: dict[str, dict[str, Any]] = {"fabolas": {"fabolas": {}}, "bohb": {"bohb": {"eta": 2}}}
     for problem in ("branin", "ridge"):
-        tasks = [(problem, block, seed) for block in blocks.values() for seed in range(seeds)]
-        costs = harness.map_processes(cost_to_regret, tasks, console, f"fabolas {problem}")
-        mine, other = costs[:seeds], costs[seeds:]
+        tasks = [(problem, block, seed) for block in blocks.values() for seed in seeds]
+        costs = bench.ours(cost_to_regret, tasks)
+        mine, other = costs[: bench.seeds], costs[bench.seeds :]
         ahead, margin = harness.mean_and_margin([b - a for a, b in zip(mine, other, strict=True)])
         for name, values in (("fabolas", mine), ("bohb", other)):
-            outcome.measure(f"{problem}: cost of {name}", *harness.mean_and_margin(values)[:1])
+            mean, half = harness.mean_and_margin(values)
+            outcome.measure(f"{problem}: cost of {name}", mean, margin=half)
         outcome.measure(f"{problem}: saved against bohb", ahead, at_least=0.0, margin=margin)
         outcome.details[f"fabolas {problem}"] = {"fabolas": mine, "bohb": other}
-
-
-def _run(
-    problems: Sequence[str],
-    ours: Mapping[str, dict[str, Any]],
-    theirs: Iterable[str],
-    seeds: int,
-    function: Any,
-    console: Console,
-    seconds: float,
-) -> Found:
-    found: Found = {}
-    lines = [(problem, name) for problem in problems for name in ours]
-    tasks = [(problem, ours[name], seed) for problem, name in lines for seed in range(seeds)]
-    runs = harness.map_processes(function, tasks, console, "ours")
-    asked = [(problem, name) for problem in problems for name in theirs]
-    runs += ask_peers(
-        [
-            {"peer": name, "problem": problem, "seed": seed, "seconds": seconds}
-            for problem, name in asked
-            for seed in range(seeds)
-        ]
-    )
-    for place, line in enumerate([*lines, *asked]):
-        found[line] = runs[place * seeds : (place + 1) * seeds]
-    return found
 
 
 def _measure(kind: Kind, problem: str, found: Found, outcome: harness.Outcome) -> None:
@@ -324,17 +319,18 @@ def _measure(kind: Kind, problem: str, found: Found, outcome: harness.Outcome) -
     )
 
 
-def _table(kind: Kind, found: Found, problems: Sequence[str]) -> Table:
+def _table(kind: Kind, found: Found, seconds: Mapping[str, float]) -> Table:
+    """By optimiser and problem; `seconds` is how long each problem's runs take."""
     table = Table(title=f"regret, {kind.name}", title_justify="left", title_style="bold")
     table.add_column("mean ± 95 % (on the way)")
-    for problem in problems:
+    for problem in seconds:
         table.add_column(problem, justify="right")
     for name in (*kind.ours, *kind.peers):
         cells = []
-        for problem in problems:
+        for problem in seconds:
             runs = found[problem, name]
             mean, margin = harness.mean_and_margin([regret(problem, run) for run in runs])
-            way = np.mean([on_the_way(problem, run) for run in runs])
+            way = np.mean([on_the_way(problem, run, seconds[problem]) for run in runs])
             cells.append(f"{mean:.4f} ± {margin:.4f} ({way:.3f})")
         table.add_row(name, *cells)
     return table
@@ -356,16 +352,20 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--part", choices=PARTS, help="one comparison (default: all)")
     parser.add_argument("--fast", action="store_true", help=f"without {' and '.join(SLOW)}")
     parser.add_argument("--install", action="store_true", help="make the peers' environment")
+    parser.add_argument("--resume", action="store_true", help="keep the runs of an earlier one")
+    parser.add_argument("--processes", type=harness.positive, help="at once (default: the cores)")
     given = parser.parse_args(argv)
     if given.install:
         install()
         return 0
-    seeds = given.seeds or (QUICK_SEEDS if given.quick else SEEDS)
     name = f"bandits-{given.part}" if given.part else "bandits"
     console, outcome = Console(), harness.Outcome(name)
+    kept = Kept(given.output / "bandits.jsonl", given.resume)
+    seeds = given.seeds or (QUICK_SEEDS if given.quick else SEEDS)
+    bench = Bench(seeds, given.processes, given.fast, kept, console, outcome)
     for part, compare in PARTS.items():
         if given.part in (None, part):
-            compare(seeds, console, outcome, given.fast)
+            compare(bench)
     return outcome.conclude(console, given.output)
 
 

@@ -5,18 +5,21 @@ trial goes on from its checkpoint, decisions take no time. Each scheduler is ask
 runner asks it: Optuna's study (`ask`, `report`, `should_prune`, `tell`), Ray's and Syne Tune's
 `on_trial_add` and `on_trial_result` after every step, hpbandster's iterations and its generator.
 
-    python -m benchmarks.quality.peers JSON          {"peer", "problem", "seed", "seconds"}, a list
+    python -m benchmarks.quality.peers [JSON]        {"peer", "problem", "seed", "seconds"}, a list
 
-This runs in the peers' interpreter (see `bandits.py`), which knows nothing of the operator. It
-prints a line of JSON for each task: {"task", "results": [[second, step, score, units...], ...]}.
+This runs in the peers' interpreter (see `environment.py`), which knows nothing of the operator. It
+prints a line of JSON for each task: {"task", "results": [[second, step, score], ...], "late"}. A
+run that decides for longer than `LIMIT` seconds in all is cut off there, and late.
 """
 
 from __future__ import annotations
 
+import argparse
 import heapq
 import json
 import logging
 import random
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -31,6 +34,8 @@ import numpy as np
 from benchmarks.quality.curves import PROBLEMS, STEPS, Axis
 
 WORKERS, ETA = 4, 3
+LIMIT = 300
+Results = list[list[float]]
 
 
 @dataclass
@@ -239,13 +244,29 @@ def drawn(axis: Axis, rng: np.random.Generator) -> float:
 def run(task: dict[str, Any]) -> str:
     """One run: the results at every rung's end until the time is over."""
     warnings.simplefilter("ignore")
-    if task["peer"] == "Optuna GP":
-        return json.dumps({"task": task, "results": optuna_gp(task)})
+    results: Results = []
+    late = False
+    signal.signal(signal.SIGALRM, _too_late)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT, 1.0)  # Again, as hpbandster catches everything.
+    try:
+        (optuna_gp if task["peer"] == "Optuna GP" else search)(task, results)
+    except TimeoutError:
+        late = True
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+    return json.dumps({"task": task, "results": results, "late": late})
+
+
+def _too_late(number: int, frame: object) -> None:
+    raise TimeoutError
+
+
+def search(task: dict[str, Any], results: Results) -> None:
+    """A search with `WORKERS` workers; adds [second, step, score]."""
     seed, problem = int(task["seed"]), PROBLEMS[task["problem"]]
     random.seed(seed)
     np.random.seed(seed)
     peer = PEERS[task["peer"]](problem.axes, seed)
-    results: list[list[float]] = []
     events: list[tuple[float, int, Trial]] = []
     idle, order, now = WORKERS, 0, 0.0
     while now <= task["seconds"]:
@@ -262,31 +283,31 @@ def run(task: dict[str, Any]) -> str:
             heapq.heappush(events, (now + 1.0, order, trial))
         else:
             idle += 1
-    return json.dumps({"task": task, "results": results})
 
 
-def optuna_gp(task: dict[str, Any]) -> list[list[float]]:
-    """Optuna's GP sampler, one evaluation after another: [count, STEPS, full score]."""
+def optuna_gp(task: dict[str, Any], results: Results) -> None:
+    """Optuna's GP sampler, one evaluation after another; adds [count, STEPS, full score]."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     problem = PROBLEMS[task["problem"]]
     sampler = optuna.samplers.GPSampler(seed=task["seed"], deterministic_objective=True)
     study = optuna.create_study(direction="maximize", sampler=sampler)
-    found = []
     for count in range(1, int(task["seconds"]) + 1):
         trial = study.ask()
         values = {a.name: trial.suggest_float(a.name, a.low, a.high) for a in problem.axes}
         score = float(problem.full(values))  # type: ignore[union-attr]
         study.tell(trial, score)
-        found.append([count, STEPS, score])
-    return found
+        results.append([count, STEPS, score])
 
 
 def main() -> int:
-    tasks = json.loads(sys.stdin.read() if len(sys.argv) < 2 else sys.argv[1])
-    with ProcessPoolExecutor() as pool:
-        for line in pool.map(run, tasks):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--processes", type=int)
+    parser.add_argument("tasks", nargs="?", help="a list in JSON (default: from the input)")
+    given = parser.parse_args()
+    with ProcessPoolExecutor(given.processes) as pool:
+        for line in pool.map(run, json.loads(given.tasks or sys.stdin.read())):
             print(line, flush=True)
     return 0
 
