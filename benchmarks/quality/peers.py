@@ -9,7 +9,7 @@ runner asks it: Optuna's study (`ask`, `report`, `should_prune`, `tell`), Ray's 
 
 This runs in the peers' interpreter (see `environment.py`), which knows nothing of the operator. It
 prints a line of JSON for each task: {"task", "results": [[second, step, score], ...], "late"}. A
-run that decides for longer than `LIMIT` seconds in all is cut off there, and late.
+run that takes more than `LIMIT` seconds of a processor is cut off there, and late.
 """
 
 from __future__ import annotations
@@ -244,16 +244,17 @@ def drawn(axis: Axis, rng: np.random.Generator) -> float:
 def run(task: dict[str, Any]) -> str:
     """One run: the results at every rung's end until the time is over."""
     warnings.simplefilter("ignore")
+    logging.disable(logging.ERROR)  # Syne Tune warns of its own defaults, run by run.
     results: Results = []
     late = False
-    signal.signal(signal.SIGALRM, _too_late)
-    signal.setitimer(signal.ITIMER_REAL, LIMIT, 1.0)  # Again, as hpbandster catches everything.
+    signal.signal(signal.SIGPROF, _too_late)
+    signal.setitimer(signal.ITIMER_PROF, LIMIT, 1.0)  # Again, as hpbandster catches everything.
     try:
         (optuna_gp if task["peer"] == "Optuna GP" else search)(task, results)
     except TimeoutError:
         late = True
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
     return json.dumps({"task": task, "results": results, "late": late})
 
 
