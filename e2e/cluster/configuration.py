@@ -83,6 +83,9 @@ def _kubelet(network: NodeNetwork, folder: Path, ca_file: Path) -> dict[str, obj
         },
         "authorization": {"mode": "AlwaysAllow"},
         "cgroupDriver": "cgroupfs",
+        # Nothing here has a name: whoever asks is refused at once, and not left to wait.
+        "clusterDNS": [network.address],
+        "clusterDomain": "cluster.local",
         "cgroupRoot": f"/{cgroups.name(network.index)}",
         "containerRuntimeEndpoint": f"unix://{socket(folder)}",
         "enforceNodeAllocatable": [],

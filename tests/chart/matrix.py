@@ -24,6 +24,7 @@ MATRIX: dict[str, Object] = {
         "networkPolicy": {"enabled": False},
         "metrics": {"service": {"enabled": False}},
         "cleanup": {"enabled": False},
+        "tolerationSeconds": None,
     },
     "guarded": {
         "watchNamespaces": ["team-a"],
@@ -44,6 +45,7 @@ MATRIX: dict[str, Object] = {
         "imagePullSecrets": [{"name": "registry"}],
         "nodeSelector": {"pool": "system"},
         "tolerations": [{"key": "system", "operator": "Exists"}],
+        "tolerationSeconds": 0,
         "affinity": {"podAntiAffinity": {}},
         "podLabels": {"sidecar": "off"},
         "podAnnotations": {"note": "1"},

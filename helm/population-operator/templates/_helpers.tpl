@@ -84,6 +84,21 @@ helm.sh/hook-weight: {{ . | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
 
+{{- /* Those for a lost node come last; where two tolerate a taint, the shorter time counts. */ -}}
+{{- define "population.tolerations" -}}
+{{- with .Values.tolerations }}
+{{- toYaml . }}
+{{- end }}
+{{- if not (kindIs "invalid" .Values.tolerationSeconds) }}
+{{- range (list "not-ready" "unreachable") }}
+- key: node.kubernetes.io/{{ . }}
+  operator: Exists
+  effect: NoExecute
+  tolerationSeconds: {{ int $.Values.tolerationSeconds }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* What the Pods of hooks have in common with the operator's: they run beside it. */ -}}
 {{- define "population.hookPod" -}}
 restartPolicy: Never
