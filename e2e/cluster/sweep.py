@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from e2e.cluster import cgroups, network
@@ -20,7 +20,8 @@ MEMORY = "8g"
 def prepare(folder: Path) -> None:
     """An empty folder in memory: thousands of small files are slow to make and slower to delete."""
     folder.mkdir(parents=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={MEMORY},mode=0755", "population-e2e", folder]
+    options = f"size={MEMORY},mode=0755"
+    command = ["mount", "-t", "tmpfs", "-o", options, "population-e2e", str(folder)]
     subprocess.run(command, check=True, capture_output=True)
 
 
@@ -29,10 +30,11 @@ def sweep(folder: Path, nodes: list[NodeNetwork], keep_logs: Path | None = None)
     for node in nodes:
         cgroups.kill(node.index)
     _end(folder)
-    for point in mounts(folder):
-        subprocess.run(["umount", "-l", point], capture_output=True, check=False)
+    # Logs lie on the folder's own mount; volumes of Pods below it are not searched for them.
+    _unmount(point for point in mounts(folder) if point != str(folder))
     if keep_logs is not None:
         _copy_logs(folder, keep_logs)
+    _unmount(mounts(folder))
     shutil.rmtree(folder, ignore_errors=True)
     for node in nodes:
         cgroups.remove(node.index)
@@ -54,6 +56,11 @@ def mounts(folder: Path) -> list[str]:
     table = Path("/proc/self/mountinfo").read_text()
     points = [line.split()[4].replace("\\040", " ") for line in table.splitlines()]
     return [one for one in reversed(points) if Path(one).is_relative_to(folder)]
+
+
+def _unmount(points: Iterable[str]) -> None:
+    for point in points:
+        subprocess.run(["umount", "-l", point], capture_output=True, check=False)
 
 
 def _ours(folder: Path) -> Iterator[int]:
