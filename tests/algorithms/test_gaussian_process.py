@@ -13,15 +13,13 @@ from sklearn.gaussian_process.kernels import ConstantKernel
 from sklearn.gaussian_process.kernels import Kernel as SklearnKernel
 
 from population_operator.algorithms import gaussian_process_fit as fitting
+from population_operator.algorithms.cholesky import Array
 from population_operator.algorithms.gaussian_process import (
-    Array,
     Distances,
     Inputs,
     Kernel,
     Posterior,
     covariance,
-    factor,
-    inverse_of_triangular,
 )
 
 seeds = st.integers(0, 2**32 - 1)
@@ -170,6 +168,29 @@ def _near(gradient: Array) -> dict[str, float]:
     return {"rel": 1e-6, "abs": 1e-6 * max(float(np.abs(gradient).max()), 1e-3)}
 
 
+@pytest.mark.parametrize("categories", [0, 2])
+@given(seed=seeds)
+@settings(max_examples=10, deadline=None)
+def test_the_information_is_the_gradients_covariance(categories: int, seed: int) -> None:
+    """Over targets that the process draws: 1/2 tr(K^-1 dK_a K^-1 dK_b), by differences of K."""
+    rng = np.random.default_rng(seed)
+    inputs, kernel = some_inputs(rng, 12, 2, categories), a_kernel(rng, 2)
+    theta, step = kernel.theta, 1e-5
+
+    def noisy(at: Array) -> Array:
+        there = Kernel.of(at)
+        return covariance(there, inputs, inputs)[0] + there.noise**2 * np.eye(12)
+
+    inverse = np.linalg.inv(noisy(theta))
+    slopes = [
+        inverse @ (noisy(theta + way) - noisy(theta - way)) / (2 * step)
+        for way in np.eye(len(theta)) * step
+    ]
+    expected = [[0.5 * np.trace(a @ b) for b in slopes] for a in slopes]
+    found = fitting.Evidence.of(inputs, np.zeros(12)).information(theta)
+    assert found == pytest.approx(np.array(expected), rel=1e-6, abs=1e-6)
+
+
 # --- what must hold ------------------------------------------------------------------------------
 
 
@@ -213,14 +234,6 @@ def test_points_that_coincide_are_no_obstacle() -> None:
     value, gradient = fitting.Evidence.of(inputs, np.full(80, 2.0))(kernel.theta)
     assert math.isfinite(value)
     assert np.isfinite(gradient).all()
-
-
-@pytest.mark.parametrize("size", [1, 63, 64, 65, 200])
-def test_the_triangular_inverse_is_one(size: int) -> None:
-    rng = np.random.default_rng(size)
-    root = rng.normal(size=(size, size))
-    lower = factor(root @ root.T + np.eye(size), 1.0)
-    assert inverse_of_triangular(lower) @ lower == pytest.approx(np.eye(size), abs=1e-8)
 
 
 def test_the_kernel_forgets_by_intervals() -> None:

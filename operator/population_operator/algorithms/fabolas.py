@@ -30,9 +30,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from population_operator.algorithms.cholesky import factor
 from population_operator.algorithms.fabolas_model import Process, cost_basis, loss_basis
 from population_operator.algorithms.full_trials import most
-from population_operator.algorithms.gaussian_process import Array, factor
+from population_operator.algorithms.gaussian_process import Array
 from population_operator.algorithms.start import FIRST
 from population_operator.algorithms.surrogate import standardised
 from population_operator.algorithms.trials import begin, drawn, promote, stop, unfinished

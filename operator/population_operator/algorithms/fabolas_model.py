@@ -19,11 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from population_operator.algorithms.gaussian_process import (
-    Array,
-    factor,
-    inverse_of_triangular,
-)
+from population_operator.algorithms.cholesky import Array, factor, inverse_of_triangular
 from population_operator.algorithms.gaussian_process_fit import maximise
 
 Basis = Callable[[Array], Array]
@@ -75,7 +71,7 @@ class Process:
             away = (theta - mean) / deviation
             return value - 0.5 * float(away @ away), slope - away / deviation
 
-        found, _ = maximise(objective, mean, deviation**2)
+        found, _ = maximise(objective, mean, np.diag(deviation**2))
         theta = np.round(found, 3)
         rows = _rows(theta, basis, coordinates, shares)
         whitening = inverse_of_triangular(factor(rows, 1.0))

@@ -14,26 +14,22 @@ so k is s^2 at distance 0 in either form. Observations carry independent noise.
 
 Shapes: n rows, q queries, D coordinates, C categorical parameters. Everything is in the units that
 the caller chose (see `pb2_rows.py`): coordinates near [0, 1], targets of median 0 and scale 1.
-numpy only: a triangular inverse by blocks takes the place of LAPACK's, which numpy does not offer.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from population_operator.algorithms.cholesky import Cholesky
+
 Array = NDArray[np.float64]
 
 MIX = 0.5
 """m of the mixed kernel: sum and product in equal parts, the default of arXiv 2106.15883."""
-
-JITTER = 1e-10
-"""Times s^2: the first addition to the diagonal where a factorisation fails, then tenfold."""
-
-BLOCK = 32
-"""Rows below which a triangular matrix is inverted directly."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,8 @@ class Kernel:
 class Distances:
     """What the kernel needs of two sets of points, a x b, and does not depend on its lengths.
 
-    `apart` is |i - j|; `agreement` is k_h, none where there are no categories.
+    `apart` is |i - j|, or a x 1 of it where all of b stand in one interval, as queries do;
+    `agreement` is k_h, none where there are no categories.
     """
 
     apart: Array
@@ -103,7 +100,9 @@ class Distances:
     @classmethod
     def between(cls, a: Inputs, b: Inputs) -> Distances:
         """Between every point of a and every point of b."""
-        apart = np.abs(a.intervals[:, None] - b.intervals[None, :])
+        together = len(b) > 0 and bool((b.intervals == b.intervals[0]).all())
+        apart = np.subtract.outer(a.intervals, b.intervals[:1] if together else b.intervals)
+        np.abs(apart, out=apart)
         if a.categories.shape[1] == 0:
             return cls(apart, None)
         equal = a.categories[:, None, :] == b.categories[None, :, :]
@@ -120,11 +119,10 @@ def covariance_at(kernel: Kernel, a: Inputs, b: Inputs, known: Distances) -> tup
 
     The second result W is what is multiplied by k_x in k: dk/dx_d = W (x'_d - x_d) / l_d^2.
     """
-    through = _squared(a.coordinates / kernel.lengths, b.coordinates / kernel.lengths)
-    through *= -0.5
+    through = _exponent(a.coordinates / kernel.lengths, b.coordinates / kernel.lengths)
     through -= kernel.rate * known.apart
+    through += 2.0 * math.log(kernel.signal)
     np.exp(through, out=through)
-    through *= kernel.signal**2
     if known.agreement is None:
         return through, through
     through *= (1.0 - MIX) / 2.0 + MIX * known.agreement
@@ -132,67 +130,29 @@ def covariance_at(kernel: Kernel, a: Inputs, b: Inputs, known: Distances) -> tup
     return through + kernel.signal**2 * (1.0 - MIX) / 2.0 * alone, through
 
 
-def _squared(a: Array, b: Array) -> Array:
-    """Squared Euclidean distances, a x b; never below zero."""
-    squares: Array = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None, :]
-    squares -= 2.0 * (a @ b.T)
-    np.maximum(squares, 0.0, out=squares)
-    return squares
+def _exponent(a: Array, b: Array) -> Array:
+    """Minus half the squared Euclidean distances, a x b; never above zero.
 
-
-def factor(matrix: Array, scale: float) -> Array:
-    """The Cholesky factor of a covariance matrix, with as much jitter as it takes.
-
-    Points that coincide make the matrix singular where there is no noise: the diagonal grows by
-    `JITTER` x scale, then tenfold, until the factorisation succeeds.
+    All of it is one product, of rows with two more columns: half their squares, and ones.
     """
-    jitter = 0.0
-    while True:
-        try:
-            shifted = matrix + jitter * np.eye(len(matrix)) if jitter else matrix
-            return np.asarray(np.linalg.cholesky(shifted), dtype=np.float64)
-        except np.linalg.LinAlgError:
-            jitter = max(10.0 * jitter, JITTER * scale)
-
-
-def inverse_of_triangular(lower: Array) -> Array:
-    """The inverse of a lower triangular matrix, by halves: products of blocks do the work."""
-    size = len(lower)
-    if size <= BLOCK:
-        return np.tril(np.linalg.inv(lower))
-    half = size // 2
-    result = np.zeros_like(lower)
-    result[:half, :half] = first = inverse_of_triangular(lower[:half, :half])
-    result[half:, half:] = second = inverse_of_triangular(lower[half:, half:])
-    result[half:, :half] = -second @ (lower[half:, :half] @ first)
-    return result
-
-
-def lower_times(lower: Array, right: Array) -> Array:
-    """`lower @ right`, without the quarter of it that is zeros."""
-    half = len(lower) // 2
-    return np.concatenate((lower[:half, :half] @ right[:half], lower[half:] @ right))
-
-
-def times_lower(left: Array, lower: Array) -> Array:
-    """`left @ lower`, without the quarter of it that is zeros."""
-    half = len(lower) // 2
-    first, second = left @ lower[:, :half], left[:, half:] @ lower[half:, half:]
-    return np.concatenate((first, second), axis=1)
+    left = np.column_stack((a, -0.5 * (a * a).sum(axis=1), np.ones(len(a))))
+    right = np.column_stack((b, np.ones(len(b)), -0.5 * (b * b).sum(axis=1)))
+    exponent: Array = left @ right.T
+    return np.minimum(exponent, 0.0, out=exponent)
 
 
 @dataclass(frozen=True)
 class Posterior:
     """A conditioned process: N rows, of which the pending ones have no label.
 
-    `whitening` (N x N) is the inverse of the Cholesky factor of the rows' covariance with noise;
-    `weights` (N) are that covariance's inverse times the targets, and 0 for pending rows, so that
-    these act on the variance alone (Desautels et al., JMLR 15, 2014; arXiv 2002.02518, section 4).
+    `rows` is the Cholesky factor of the rows' covariance with noise (N x N); `weights` (N) are that
+    covariance's inverse times the targets, and 0 for pending rows, so that these act on the
+    variance alone (Desautels et al., JMLR 15, 2014; arXiv 2002.02518, section 4).
     """
 
     kernel: Kernel
     inputs: Inputs
-    whitening: Array
+    rows: Cholesky
     weights: Array
     mean: float = 0.0
 
@@ -209,44 +169,42 @@ class Posterior:
             constant basis), and leaves what it does not know of it out of the variance. 0: the mean
             is 0.
         """
-        rows, _ = covariance(kernel, inputs, inputs)
-        rows[np.diag_indices_from(rows)] += kernel.noise**2
-        whitening = inverse_of_triangular(factor(rows, kernel.signal**2))
-        white, ones = whitening @ targets, whitening.sum(axis=1)
+
+        def part(a: slice, b: slice) -> Array:
+            return _noisy(kernel, inputs.take(a), inputs.take(b), a.start)
+
+        rows = Cholesky.of(len(inputs), part, kernel.signal**2)
+        white, ones = rows.solve(np.stack((targets, np.ones_like(targets)), axis=1)).T
         mean = float(ones @ white) / (float(ones @ ones) + 1.0 / level**2) if level else 0.0
-        return cls(kernel, inputs, whitening, whitening.T @ (white - mean * ones), mean)
+        weights = rows.solve_transposed((white - mean * ones)[:, None])[:, 0]
+        return cls(kernel, inputs, rows, weights, mean)
 
     def pending(self, points: Inputs) -> Posterior:
         """The process when these points have been tried and their outcomes are not known yet."""
         if not len(points):
             return self
-        old, new = len(self.inputs), len(points)
         across, _ = covariance(self.kernel, self.inputs, points)
-        among, _ = covariance(self.kernel, points, points)
-        among[np.diag_indices_from(among)] += self.kernel.noise**2
-        seen = lower_times(self.whitening, across)
-        corner = inverse_of_triangular(factor(among - seen.T @ seen, self.kernel.signal**2))
-        whitening = np.zeros((old + new, old + new))
-        whitening[:old, :old] = self.whitening
-        whitening[old:, :old] = -corner @ times_lower(seen.T, self.whitening)
-        whitening[old:, old:] = corner
-        weights = np.concatenate((self.weights, np.zeros(new)))
-        return replace(self, inputs=self.inputs.and_(points), whitening=whitening, weights=weights)
+        among = _noisy(self.kernel, points, points, 0)
+        return replace(
+            self,
+            inputs=self.inputs.and_(points),
+            rows=self.rows.bordered(across, among, self.kernel.signal**2),
+            weights=np.concatenate((self.weights, np.zeros(len(points)))),
+        )
 
     def predict(self, queries: Inputs) -> tuple[Array, Array]:
         """Mean and variance (q each) of the noiseless value at the queries."""
-        across, _ = covariance(self.kernel, queries, self.inputs)
-        seen = lower_times(self.whitening, across.T)
-        return self.mean + across @ self.weights, self._left(seen)
+        across, _ = covariance(self.kernel, self.inputs, queries)
+        return self.mean + self.weights @ across, self._left(self.rows.solve(across))
 
     def gradients(self, queries: Inputs) -> tuple[Array, Array, Array, Array]:
         """Mean and variance (q each), then their gradients by the coordinates (q x D each)."""
-        across, through = covariance(self.kernel, queries, self.inputs)
-        seen = lower_times(self.whitening, across.T)
-        solved = times_lower(seen.T, self.whitening)
-        mean_slope = self._slope(queries, through * self.weights)
+        across, through = covariance(self.kernel, self.inputs, queries)
+        seen = self.rows.solve(across)
+        solved = self.rows.solve_transposed(seen)
+        mean_slope = self._slope(queries, through * self.weights[:, None])
         variance_slope = -2.0 * self._slope(queries, through * solved)
-        return self.mean + across @ self.weights, self._left(seen), mean_slope, variance_slope
+        return self.mean + self.weights @ across, self._left(seen), mean_slope, variance_slope
 
     def _left(self, seen: Array) -> Array:
         """The prior variance less what the rows explain of it; a last bit never makes it 0."""
@@ -254,7 +212,14 @@ class Posterior:
         return np.asarray(np.maximum(left, 1e-12 * self.kernel.signal**2), dtype=np.float64)
 
     def _slope(self, queries: Inputs, factors: Array) -> Array:
-        """sum_n factors_qn (x_nd - x_qd) / l_d^2, q x D."""
-        pull = factors @ self.inputs.coordinates
-        pull -= factors.sum(axis=1)[:, None] * queries.coordinates
+        """sum_n factors_nq (x_nd - x_qd) / l_d^2, q x D."""
+        pull = factors.T @ self.inputs.coordinates
+        pull -= factors.sum(axis=0)[:, None] * queries.coordinates
         return np.asarray(pull / self.kernel.lengths**2)
+
+
+def _noisy(kernel: Kernel, a: Inputs, b: Inputs, first: int) -> Array:
+    """Covariances of observations (a x b), where b's rows from the `first` are those of a."""
+    result, _ = covariance(kernel, a, b)
+    result[np.arange(len(a)), first + np.arange(len(a))] += kernel.noise**2
+    return result

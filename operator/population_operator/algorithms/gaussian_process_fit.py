@@ -20,14 +20,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from population_operator.algorithms.cholesky import factor, inverse_of_triangular
 from population_operator.algorithms.gaussian_process import (
     Array,
     Distances,
     Inputs,
     Kernel,
     covariance_at,
-    factor,
-    inverse_of_triangular,
 )
 
 ITERATIONS = 12
@@ -84,14 +83,10 @@ class Evidence:
         pair of rows, is a quadratic form in the coordinate, so no n x n x D array is needed.
         """
         kernel, x = Kernel.of(theta), self.inputs.coordinates
-        rows, through = covariance_at(kernel, self.inputs, self.inputs, self.known)
-        noisy = rows.copy()
-        noisy[np.diag_indices_from(noisy)] += kernel.noise**2
-        lower = factor(noisy, kernel.signal**2)
-        whitening = inverse_of_triangular(lower)
+        rows, through, whitening = self._whitened(kernel)
         white = whitening @ self.targets
         weights = whitening.T @ white
-        value = -0.5 * float(white @ white) - float(np.log(np.diag(lower)).sum())
+        value = -0.5 * float(white @ white) + float(np.log(np.diag(whitening)).sum())
         value -= 0.5 * len(self.targets) * math.log(2.0 * math.pi)
 
         # dL = 1/2 tr((w w' - K^-1) dK): equation 5.9 of Rasmussen and Williams.
@@ -109,12 +104,39 @@ class Evidence:
         )
         return value, gradient
 
+    def information(self, theta: Array) -> Array:
+        """The expected curvature of -ln p(y | theta), which is Fisher's information.
+
+        (D + 3) x (D + 3), positive semidefinite: 1/2 tr(K^-1 dK_a K^-1 dK_b). O(D n^3).
+        """
+        kernel, x = Kernel.of(theta), self.inputs.coordinates
+        rows, through, whitening = self._whitened(kernel)
+        inverse = whitening.T @ whitening
+        columns = (x / kernel.lengths).T
+        slopes = [
+            2.0 * rows,
+            *(through * np.subtract.outer(column, column) ** 2 for column in columns),
+            -kernel.rate * rows * self.known.apart,
+            2.0 * kernel.noise**2 * np.eye(len(rows)),
+        ]
+        solved = [inverse @ slope for slope in slopes]
+        turned = [np.ascontiguousarray(one.T) for one in solved]
+        return 0.5 * np.array([[np.vdot(a, b) for b in turned] for a in solved])
+
+    def _whitened(self, kernel: Kernel) -> tuple[Array, Array, Array]:
+        """Covariances without noise, W of `covariance_at`, and the inverse of L (n x n each)."""
+        rows, through = covariance_at(kernel, self.inputs, self.inputs, self.known)
+        noisy = rows.copy()
+        noisy[np.diag_indices_from(noisy)] += kernel.noise**2
+        return rows, through, inverse_of_triangular(factor(noisy, kernel.signal**2))
+
 
 def fit(inputs: Inputs, targets: Array, prior: Prior) -> Kernel:
     """The most probable hyperparameters, from the best of several starts.
 
     Deterministic: fixed starts (the prior's medians; a process that is short, quick and precise;
-    one that is long, lasting and noisy), a fixed bound on the steps, a rounded result.
+    one that is long, lasting and noisy), a fixed bound on the steps, a rounded result. Fisher's
+    information, once, is the first metric: it saves half of the evaluations that the prior's needs.
     """
     evidence = Evidence.of(inputs, targets)
 
@@ -126,9 +148,9 @@ def fit(inputs: Inputs, targets: Array, prior: Prior) -> Kernel:
     lean = np.ones_like(prior.mean)
     lean[0], lean[-2] = 0.0, -1.0
     starts = (prior.mean, prior.mean - lean * prior.deviation, prior.mean + lean * prior.deviation)
-    tried = [objective(start) for start in starts]
-    best = max(range(len(starts)), key=lambda i: tried[i][0])
-    found, _ = maximise(objective, starts[best], prior.deviation**2)
+    start = starts[int(np.argmax([objective(start)[0] for start in starts]))]
+    curvature = evidence.information(start) + np.diag(prior.deviation**-2)
+    found, _ = maximise(objective, start, np.asarray(np.linalg.inv(curvature), dtype=np.float64))
     return Kernel.of(np.round(found / ROUNDING) * ROUNDING)
 
 
@@ -136,18 +158,17 @@ Objective = Callable[[Array], tuple[float, Array]]
 """The value and the gradient at a point."""
 
 
-def maximise(objective: Objective, start: Array, scale: Array) -> tuple[Array, float]:
-    """BFGS with backtracking, within a box; `scale` is the first guess of the inverse curvature.
+def maximise(objective: Objective, start: Array, metric: Array) -> tuple[Array, float]:
+    """BFGS with backtracking, within a box; `metric` is the first guess of the inverse curvature.
 
     Returns the best point and its value.
     """
-    point = start
+    point, inverse = start, metric
     value, slope = objective(start)
-    inverse: Array = np.diag(scale)
     for _ in range(ITERATIONS):
         direction = inverse @ slope
         if float(direction @ slope) <= 0.0:
-            inverse = np.diag(scale)
+            inverse = metric
             direction = inverse @ slope
         length = min(1.0, _STEP / (float(np.abs(direction).max()) + 1e-300))
         for _ in range(6):
