@@ -154,7 +154,7 @@ def main(argv: list[str] | None = None) -> int:
     if given.pods:
         pods = on_pods(trials, console, given.output)
         _measure("swap on Pods", pods.swaps, outcome)
-        _measure("beyond load on Pods", pods.beyond, outcome)
+        _measure("beyond load on Pods", pods.beyond, outcome, bound=BOUND)
         _measure("Pod start", pods.starts, outcome)
     outcome.details = {"mebibytes": MEBIBYTES, "trials": trials, **vars(times)}
     return outcome.conclude(console, given.output, timed=True)
