@@ -66,7 +66,7 @@ def _images() -> int:
     wanted = recipes.needed()
     for image, archive in zip(wanted, images.build_all(wanted, _say), strict=True):
         # An archive's layers are not compressed.
-        print(f"{recipes.reference(image)} {archive.stat().st_size / 1e6:.0f} MB {archive}")
+        print(f"{recipes.local(image)} {archive.stat().st_size / 1e6:.0f} MB {archive}")
     return 0
 
 

@@ -14,7 +14,7 @@ import yaml
 from tests.apiserver.cluster.control_plane import free_ports
 from tests.apiserver.cluster.process import Server
 
-from e2e.cluster import Cluster
+from e2e.cluster import Access
 from e2e.discovery import Discovery
 from e2e.discovery import label as discovery_label
 from e2e.release import CHART, Release
@@ -29,7 +29,7 @@ RATE_INTERVAL = "30s"
 class Prometheus:
     """`start`, `numbers`, `stop`. It runs beside the nodes, and reaches Pods by address."""
 
-    cluster: Cluster
+    cluster: Access
     release: Release
     port: int = field(default_factory=lambda: free_ports(1)[0])
     server: Server = field(init=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from e2e.cluster import Cluster, recipes
+from e2e.cluster import Access, recipes
 
 CHART = Path(__file__).resolve().parents[1] / "helm" / "population-operator"
 NAMESPACE = "population-system"
@@ -20,20 +20,26 @@ class HelmFailed(Exception):
     """What Helm wrote to its standard error."""
 
 
-def values(cluster: Cluster) -> dict[str, Any]:
+def values(cluster: Access) -> dict[str, Any]:
     """What a user would write for this cluster."""
     repository, tag = recipes.reference(recipes.OPERATOR).rsplit(":", 1)
     return {
-        "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
-        "networkPolicy": {"apiServerPorts": [443, cluster.control_plane.port]},
+        "image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"},
+        "networkPolicy": {"apiServerPorts": [443, *_api_server_ports(cluster)]},
     }
+
+
+def _api_server_ports(cluster: Access) -> set[int]:
+    path = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+    slices = cluster.client.items(path, labelSelector="kubernetes.io/service-name=kubernetes")
+    return {port["port"] for one in slices for port in one["ports"]}
 
 
 @dataclass
 class Release:
     """One release of the chart."""
 
-    cluster: Cluster
+    cluster: Access
     helm: Path
     values: dict[str, Any] = field(default_factory=dict)
     namespace: str = NAMESPACE
@@ -57,6 +63,13 @@ class Release:
 
     def uninstall(self) -> None:
         self.run("uninstall", self.name, "--namespace", self.namespace, "--wait")
+
+    def purge(self) -> None:
+        """Uninstalls it, and what it would keep."""
+        self.uninstall()
+        label = f"app.kubernetes.io/instance={self.name}"
+        self.cluster.attempt("delete", "crds", "-l", label, "--timeout=60s")
+        self.cluster.attempt("delete", "namespace", self.namespace, "--timeout=60s")
 
     def render(self, **values: str) -> list[dict[str, Any]]:
         """The objects that the chart would make with more values."""

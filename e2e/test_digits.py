@@ -10,7 +10,7 @@ from tests.apiserver.conftest import Namespace
 from tests.apiserver.experiments.operator_process import until
 
 from e2e import monitoring, workload
-from e2e.cluster import Cluster
+from e2e.cluster import Access, Cluster, settings
 from e2e.monitoring import Prometheus
 from e2e.release import Release
 
@@ -18,16 +18,24 @@ SECONDS = 600
 
 
 @pytest.fixture
-def prometheus(cluster: Cluster, release: Release) -> Iterator[Prometheus]:
+def prometheus(cluster: Access, release: Release) -> Iterator[Prometheus | None]:
+    """None where Pods cannot be reached from here."""
+    if not isinstance(cluster, Cluster):
+        yield None
+        return
     server = Prometheus(cluster, release)
     server.start()
     yield server
     server.stop()
 
 
+@pytest.mark.skipif(
+    settings.is_existing() and not settings.are_published(),
+    reason="the image over a base made here has no PyTorch: E2E_BASES=published",
+)
 @pytest.mark.timeout(SECONDS + 120, func_only=True)
 def test_digits_on_three_gpus_of_two_nodes(
-    cluster: Cluster, namespace: Namespace, prometheus: Prometheus
+    cluster: Access, namespace: Namespace, prometheus: Prometheus | None
 ) -> None:
     began = time.time()
     body = workload.manifest(
@@ -44,11 +52,12 @@ def test_digits_on_three_gpus_of_two_nodes(
         seconds=SECONDS + 10,
     )
     assert experiment.status()["best"]["metrics"]["test_accuracy"] >= 0.96
-    assert {pod["spec"]["nodeName"] for pod in experiment.pods()} <= {"node-0", "node-1"}
     experiment.check()
     assert "all of them follow" in workload.population(
         cluster, "verify", "digits", "-n", namespace.name
     )
+    if prometheus is None:
+        return
     queries = monitoring.panel_queries(
         namespace=namespace.name, experiment="digits", parameter="lr", metric="test_accuracy"
     )

@@ -14,7 +14,7 @@ from tests.apiserver.experiments.experiment import Experiment
 from tests.apiserver.experiments.operator_process import until
 
 from e2e import workload
-from e2e.cluster import Cluster
+from e2e.cluster import Access
 from e2e.release import Release
 
 EARLIER = Path(__file__).parent / "fixtures" / "population-operator-0.0.9.tgz"
@@ -27,7 +27,7 @@ TENANT_RIGHTS = {
 """What Kubernetes lets everybody do: ask who and what they may be."""
 
 
-def _begin(cluster: Cluster, namespace: Namespace) -> Experiment:
+def _begin(cluster: Access, namespace: Namespace) -> Experiment:
     """A short run: two members side by side."""
     body = workload.manifest(
         "triangle",
@@ -52,7 +52,7 @@ def test_helm_test(release: Release) -> None:
 
 
 def test_an_upgrade_interrupts_nothing(
-    cluster: Cluster, release: Release, namespace: Namespace
+    cluster: Access, release: Release, namespace: Namespace
 ) -> None:
     """From a chart as it was packaged earlier: new objects, a new operator, the same workers."""
     release.uninstall()
@@ -86,7 +86,7 @@ def narrowed(release: Release, namespace: Namespace) -> Iterator[Namespace]:
 
 
 @pytest.fixture
-def elsewhere(cluster: Cluster, tmp_path: Path) -> Iterator[Namespace]:
+def elsewhere(cluster: Access, tmp_path: Path) -> Iterator[Namespace]:
     """Another namespace."""
     made = workload.make(cluster, "e2e-elsewhere", tmp_path / "elsewhere")
     yield made
@@ -94,7 +94,7 @@ def elsewhere(cluster: Cluster, tmp_path: Path) -> Iterator[Namespace]:
 
 
 def test_a_namespaced_operator_leaves_others_alone(
-    cluster: Cluster, release: Release, narrowed: Namespace, elsewhere: Namespace
+    cluster: Access, release: Release, narrowed: Namespace, elsewhere: Namespace
 ) -> None:
     theirs = _begin(cluster, elsewhere)
     ours = _begin(cluster, narrowed)
@@ -109,7 +109,7 @@ def test_a_namespaced_operator_leaves_others_alone(
 
 
 def test_an_uninstall_leaves_what_keep_says(
-    cluster: Cluster, release: Release, namespace: Namespace
+    cluster: Access, release: Release, namespace: Namespace
 ) -> None:
     kept = _begin(cluster, namespace)
     claim = {"claimName": workload.CHECKPOINTS, "deletionPolicy": "Delete"}
@@ -137,7 +137,7 @@ _LISTED = (
 _SHORT = {"CustomResourceDefinition": "crd"}
 
 
-def _objects_of(cluster: Cluster, release: Release) -> set[str]:
+def _objects_of(cluster: Access, release: Release) -> set[str]:
     """All that the release made, anywhere; as "kind/name"."""
     labels = f"app.kubernetes.io/instance={release.name}"
     found = cluster.kubectl_json("get", _LISTED, "-A", "-l", labels)["items"]
@@ -148,13 +148,13 @@ def _objects_of(cluster: Cluster, release: Release) -> set[str]:
     }
 
 
-def _master(cluster: Cluster, release: Release) -> str:
+def _master(cluster: Access, release: Release) -> str:
     name = f"{release.name}-master"
     secret = cluster.kubectl_json("get", "secret", name, "-n", release.namespace)
     return str(secret["data"]["master"])
 
 
-def _rights(cluster: Cluster, account: str, namespace: str) -> set[str]:
+def _rights(cluster: Access, account: str, namespace: str) -> set[str]:
     """The resources that `kubectl auth can-i --list` names with any verb."""
     said = cluster.kubectl("auth", "can-i", "--list", f"--as={account}", "-n", namespace)
     rows = [line.split() for line in said.splitlines()[1:]]

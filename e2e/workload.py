@@ -12,7 +12,7 @@ from tests.apiserver.cluster import storage
 from tests.apiserver.conftest import Namespace
 from tests.apiserver.experiments.experiment import GROUP, Experiment
 
-from e2e.cluster import Cluster, recipes
+from e2e.cluster import Access, Cluster, recipes, settings
 
 EXAMPLES = recipes.CHECKOUT / "examples"
 CHECKPOINTS, PYTORCH = "checkpoints", "pytorch"
@@ -21,19 +21,20 @@ RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 Object = dict[str, Any]
 
 
-def make(cluster: Cluster, name: str, volume: Path) -> Namespace:
-    """A namespace under the restricted Pod Security Standard, with the two claims."""
+def make(cluster: Access, name: str, volume: Path) -> Namespace:
+    """A namespace under the restricted Pod Security Standard, with its claims."""
     cluster.client.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": RESTRICTED}})
     namespace = Namespace(name, cast(Any, cluster))
-    storage.shared(cluster.client, name, volume, CHECKPOINTS)
-    storage.shared(cluster.client, name, SITE_PACKAGES, PYTORCH, mode=None)
+    cluster.claim(name, CHECKPOINTS, volume)
+    if isinstance(cluster, Cluster):
+        storage.shared(cluster.client, name, SITE_PACKAGES, PYTORCH, mode=None)
     return namespace
 
 
-def remove(cluster: Cluster, namespace: Namespace) -> None:
+def remove(cluster: Access, namespace: Namespace) -> None:
     """Its experiments first: the operator ends their workers."""
     cluster.attempt("delete", "pexp", "--all", "-n", namespace.name, "--timeout=60s")
-    storage.forget(cluster.client, namespace.name)
+    cluster.forget(namespace.name)
     cluster.attempt("delete", "namespace", namespace.name, "--timeout=60s")
 
 
@@ -44,8 +45,9 @@ def manifest(example: str, **spec: Object) -> Object:
     pod = body["spec"]["worker"]["template"]["spec"]
     pod["terminationGracePeriodSeconds"] = 5
     container = pod["containers"][0]
-    container |= {"image": recipes.reference(recipes.example(example)), "imagePullPolicy": "Never"}
-    if example == "digits":
+    image = recipes.reference(recipes.example(example))
+    container |= {"image": image, "imagePullPolicy": "IfNotPresent"}
+    if example == "digits" and not settings.are_published():
         container["volumeMounts"] = [{"name": PYTORCH, "mountPath": recipes.SITE, "readOnly": True}]
         claim = {"claimName": PYTORCH, "readOnly": True}
         pod["volumes"] = [{"name": PYTORCH, "persistentVolumeClaim": claim}]
@@ -61,7 +63,7 @@ def triangle(**changes: Object) -> Object:
     return body
 
 
-def apply(cluster: Cluster, namespace: Namespace, body: Object) -> Experiment:
+def apply(cluster: Access, namespace: Namespace, body: Object) -> Experiment:
     cluster.kubectl("apply", "-n", namespace.name, "-f", "-", stdin=yaml.safe_dump(body))
     return Experiment(namespace, body["metadata"]["name"])
 
@@ -76,7 +78,7 @@ def steps_reach(experiment: Experiment, step: int, seconds: float = 60) -> None:
     experiment.namespace.client.wait(path, holds, seconds)
 
 
-def population(cluster: Cluster, *arguments: str) -> str:
+def population(cluster: Access, *arguments: str) -> str:
     """The command line, against the cluster: its output, whatever it says."""
     done = subprocess.run(
         [sys.executable, "-c", "from population_operator.app.cli import main; main()", *arguments],

@@ -9,7 +9,7 @@ import pytest
 from tests.apiserver.conftest import Namespace
 
 from e2e.chaos.trial import STEPS, Trial
-from e2e.cluster import Cluster
+from e2e.cluster import Access
 from e2e.release import Release
 
 
@@ -18,7 +18,7 @@ class Start(Protocol):
 
 
 @pytest.fixture
-def start(cluster: Cluster, release: Release, namespace: Namespace, tmp_path: Path) -> Start:
+def start(cluster: Access, release: Release, namespace: Namespace, tmp_path: Path) -> Start:
     """`start(steps=12000)`: the triangle example, when all of its workers train."""
 
     def begin(steps: int = STEPS) -> Trial:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.apiserver.experiments.operator_process import until
 
 from e2e.chaos import faults
@@ -20,15 +21,17 @@ def test_the_operator_is_killed(start: Start) -> None:
     assert not trial.observed("gone"), "no worker had to end for that"
 
 
+@pytest.mark.needs_nodes
 def test_the_api_server_is_restarted(start: Start) -> None:
     trial = start()
-    plane = trial.cluster.control_plane
+    plane = trial.ours.control_plane
     plane.stop_apiserver()
     plane.start_apiserver()
     trial.survives()
 
 
+@pytest.mark.needs_nodes
 def test_etcd_is_restarted(start: Start) -> None:
     trial = start()
-    faults.restart_etcd(trial.cluster)
+    faults.restart_etcd(trial.ours)
     trial.survives()

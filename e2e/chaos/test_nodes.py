@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from tests.apiserver.experiments.operator_process import until
 
 from e2e.chaos import faults
 from e2e.chaos.conftest import Start
+
+pytestmark = pytest.mark.needs_nodes
 
 OUTAGE_SECONDS = 60
 
@@ -32,7 +35,7 @@ def test_a_kubelet_is_away_for_a_minute(start: Start) -> None:
     stopped = time.monotonic()
     node.kubelet.kill()
     try:
-        faults.wait_for_node(trial.cluster, node, ready=False)
+        faults.wait_for_node(trial.ours, node, ready=False)
         # The outage itself: nothing is waited for.
         time.sleep(max(0.0, OUTAGE_SECONDS - (time.monotonic() - stopped)))
     finally:

@@ -11,6 +11,8 @@ from tests.apiserver.experiments.operator_process import until
 from e2e.chaos import faults, hooks
 from e2e.chaos.conftest import Start
 
+pytestmark = pytest.mark.needs_nodes
+
 KILOBYTES = 4096
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from tests.apiserver.cluster import binaries, credentials, storage
-from tests.apiserver.cluster.client import Client
 from tests.apiserver.cluster.control_plane import ControlPlane, Pace
 
 from e2e.cluster import network, sweep
+from e2e.cluster.access import Access, Tell
 from e2e.cluster.network import NodeNetwork
 from e2e.cluster.node import Node, Programs
 
@@ -36,18 +33,12 @@ NEEDED = {
 }
 """Each program, and the Debian package that has it."""
 
-Tell = Callable[[str], None]
-
 
 class CannotRun(Exception):
     """Why a cluster cannot be had here, and what to do."""
 
 
-class KubectlFailed(Exception):
-    """What kubectl wrote to its standard error."""
-
-
-class Cluster:
+class Cluster(Access):
     """`with Cluster(images, tell) as cluster:`; node-0 and node-1 with 2 and 1 GPUs.
 
     Args:
@@ -79,7 +70,7 @@ class Cluster:
         self.control_plane = ControlPlane(self.binaries, self.folder, pace, host=network.HOST)
         self.control_plane.start()
         plane = self.control_plane
-        self.client: Client = plane.client
+        self.client = plane.client
         storage.make_class(self.client)
         kubeconfig = plane.kubeconfig_for("nodes", plane.credentials.tokens[credentials.NODES])
         for place, gpus in zip(self.networks, GPUS, strict=True):
@@ -109,56 +100,16 @@ class Cluster:
     def kubeconfig(self) -> Path:
         return self.control_plane.kubeconfig
 
-    def kubectl(self, *arguments: str, stdin: str | None = None, seconds: float = 120) -> str:
-        """kubectl as the admin: its output; raises `KubectlFailed` with its words."""
-        done = subprocess.run(
-            [self.binaries.kubectl, *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-            env=self.environment(),
-        )
-        if done.returncode:
-            raise KubectlFailed(done.stderr.strip() or done.stdout.strip())
-        return done.stdout
+    @property
+    def program(self) -> Path:
+        return self.binaries.kubectl
 
-    def attempt(self, *arguments: str) -> str:
-        """kubectl's output, or its complaint."""
-        try:
-            return self.kubectl(*arguments)
-        except (KubectlFailed, subprocess.TimeoutExpired) as error:
-            return str(error)
+    def claim(self, namespace: str, name: str, folder: Path) -> None:
+        """A volume on a folder of this machine, which everybody may write."""
+        storage.shared(self.client, namespace, folder, name)
 
-    def describe(self, namespace: str) -> str:
-        """For the report of a test that failed."""
-        scope = ("--namespace", namespace)
-        return "\n".join(
-            self.attempt(*arguments)
-            for arguments in (
-                ("get", "nodes"),
-                (*scope, "get", "pexp,pmem,pods", "-o", "wide"),
-                (*scope, "describe", "pexp"),
-                (*scope, "get", "events", "--sort-by=.lastTimestamp"),
-                (
-                    *scope,
-                    "logs",
-                    "--prefix",
-                    "--tail=15",
-                    "-l",
-                    "app.kubernetes.io/managed-by=population-operator",
-                ),
-            )
-        )
-
-    def kubectl_json(self, *arguments: str) -> Any:
-        return json.loads(self.kubectl(*arguments, "-o", "json"))
-
-    def environment(self) -> dict[str, str]:
-        """For kubectl, helm and people."""
-        path = f"{self.binaries.kubectl.parent}:{os.environ.get('PATH', '')}"
-        return os.environ | {"KUBECONFIG": str(self.kubeconfig), "PATH": path}
+    def forget(self, namespace: str) -> None:
+        storage.forget(self.client, namespace)
 
     def __enter__(self) -> Cluster:
         self.start()

@@ -44,7 +44,7 @@ state = "{folder / "containerd-state"}"
 [grpc]
   address = "{socket(folder)}"
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{recipes.reference(recipes.PAUSE)}"
+  sandbox_image = "{recipes.local(recipes.PAUSE)}"
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{CNI_PROGRAMS}"

@@ -7,7 +7,6 @@ so is its tag in buildah's storage: checkouts side by side do not take each othe
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import subprocess
 import tempfile
@@ -17,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from e2e.cluster import indexes, recipes
-from e2e.cluster.recipes import CHECKOUT, SUITE, Base, Image
+from e2e.cluster.recipes import CHECKOUT, SUITE, Base, Image, digest
 
 KEPT = 3
 """Archives of each image, the last used ones: about as many checkouts as work side by side."""
@@ -44,8 +43,7 @@ def build_all(images: Sequence[Image], tell: Tell) -> list[Path]:
 
 def build(image: Image, tell: Tell) -> Path:
     """The archive of an image, built where it is not cached; what it stands on is built before."""
-    below = {} if isinstance(image, Base) else image.bases
-    for one in below.values():
+    for one in recipes.bases(image).values():
         build(one, tell)
     archive = cache() / f"{image.name}-{digest(image)}.tar"
     with _locked(image.name, archive.parent):
@@ -54,29 +52,26 @@ def build(image: Image, tell: Tell) -> Path:
             with tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
                 fresh = Path(scratch) / "image.tar"
                 _make(image, Path(scratch))
-                _buildah("push", _tag(image), f"docker-archive:{fresh}:{recipes.reference(image)}")
+                _buildah("push", _tag(image), f"docker-archive:{fresh}:{recipes.local(image)}")
                 fresh.rename(archive)
         archive.touch()
         _trim(image)
     return archive
 
 
-def digest(image: Image) -> str:
-    """Of all that decides what is in it."""
-    if isinstance(image, Base):
-        return hashlib.sha256(f"{SUITE} {image}".encode()).hexdigest()[:16]
-    found = hashlib.sha256(repr(sorted(image.arguments.items())).encode())
-    for argument, below in sorted(image.bases.items()):
-        found.update(f"{argument}={digest(below)}".encode())
-    for path in recipes.contents(image):
-        found.update(str(path.relative_to(CHECKOUT)).encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()[:16]
+def push_all(images: Sequence[Image], tell: Tell) -> None:
+    """To E2E_REGISTRY; buildah's own settings say how (`buildah login`, registries.conf)."""
+    build_all(images, tell)
+    for image in images:
+        _load(image)
+        tell(f"Pushing {recipes.reference(image)}")
+        _buildah("push", _tag(image), f"docker://{recipes.reference(image)}")
 
 
 def _bases(images: Sequence[Image]) -> set[Base]:
     found: set[Base] = set()
     for image in images:
-        found |= {image} if isinstance(image, Base) else _bases(list(image.bases.values()))
+        found |= {image} if isinstance(image, Base) else _bases([*recipes.bases(image).values()])
     return found
 
 
@@ -86,7 +81,7 @@ def _make(image: Image, scratch: Path) -> None:
         _bootstrap(image, scratch)
         return
     options: list[str | Path] = []
-    for argument, below in image.bases.items():
+    for argument, below in recipes.bases(image).items():
         _load(below)
         options += ["--build-arg", f"{argument}={_tag(below)}"]
     for argument, value in image.arguments.items():
@@ -108,7 +103,7 @@ def _bootstrap(base: Base, scratch: Path) -> None:
 
 def _tag(image: Image) -> str:
     """In buildah's storage, which all checkouts share."""
-    return recipes.reference(image, digest(image))
+    return recipes.local(image, digest(image))
 
 
 def _load(image: Image) -> None:
@@ -125,7 +120,7 @@ def _trim(image: Image) -> None:
     for old in sorted(archives, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
         old.unlink()
         gone = old.stem.removeprefix(f"{image.name}-")
-        _buildah("rmi", recipes.reference(image, gone), check=False)
+        _buildah("rmi", recipes.local(image, gone), check=False)
 
 
 @contextmanager

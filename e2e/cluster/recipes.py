@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from e2e.cluster import settings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SUITE = "bookworm"
@@ -121,9 +124,38 @@ def needed() -> list[Image]:
     return [PAUSE, OPERATOR, *(example(name) for name in EXAMPLES)]
 
 
-def reference(image: Image, tag: str = "e2e") -> str:
-    """Its name in the cluster."""
+def local(image: Image, tag: str = "e2e") -> str:
+    """Its name where no registry is."""
     return f"localhost/{image.name}:{tag}"
+
+
+def reference(image: Image) -> str:
+    """Its name in the cluster."""
+    registry = settings.registry()
+    return f"{registry}/{image.name}:{digest(image)}" if registry else local(image)
+
+
+def bases(image: Image) -> Mapping[str, Image]:
+    """What it stands on that is built here."""
+    if isinstance(image, Base):
+        return {}
+    return {
+        argument: below
+        for argument, below in image.bases.items()
+        if isinstance(below, Recipe) or not settings.are_published()
+    }
+
+
+def digest(image: Image) -> str:
+    """Of all that decides what is in it."""
+    if isinstance(image, Base):
+        return hashlib.sha256(f"{SUITE} {image}".encode()).hexdigest()[:16]
+    found = hashlib.sha256(repr(sorted(image.arguments.items())).encode())
+    for argument, below in sorted(bases(image).items()):
+        found.update(f"{argument}={digest(below)}".encode())
+    for path in contents(image):
+        found.update(str(path.relative_to(CHECKOUT)).encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def contents(recipe: Recipe) -> Iterator[Path]:

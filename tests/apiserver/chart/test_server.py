@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.apiserver.cluster import Cluster
-from tests.apiserver.cluster.cluster import KubectlFailed
+from tests.apiserver.cluster.kubectl import KubectlFailed
 from tests.chart import programs
 from tests.chart.helm import Helm, Object
 from tests.chart.matrix import MATRIX

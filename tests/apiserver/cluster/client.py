@@ -37,7 +37,10 @@ class Timeout(AssertionError):
 
 @dataclass
 class Client:
-    """`get("/api/v1/namespaces/x/pods", labelSelector=…)`; one connection per thread."""
+    """`get("/api/v1/namespaces/x/pods", labelSelector=…)`; one connection per thread.
+
+    Without a `ca` it speaks plain HTTP: to `kubectl proxy`, which says who asks.
+    """
 
     host: str
     port: int
@@ -48,7 +51,7 @@ class Client:
 
     @property
     def server(self) -> str:
-        return f"https://{self.host}:{self.port}"
+        return f"{'https' if self.ca else 'http'}://{self.host}:{self.port}"
 
     def get(self, path: str, **query: str) -> Object:
         return self.request("GET", path, query=query)
@@ -104,7 +107,9 @@ class Client:
         content_type: str = "application/json",
     ) -> Object:
         target = path + ("?" + urlencode(query) if query else "")
-        headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
+        headers = {"Accept": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
         data = None
         if body is not None:
             data = json.dumps(body)
@@ -140,16 +145,20 @@ class Client:
                     raise
         raise AssertionError("unreachable")
 
-    def connection(self) -> http.client.HTTPSConnection:
+    def connection(self) -> http.client.HTTPConnection:
         """This thread's."""
-        found: http.client.HTTPSConnection | None = getattr(self._local, "connection", None)
+        found: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
         if found is None:
-            context = ssl.create_default_context(cadata=self.ca)
-            found = http.client.HTTPSConnection(
-                self.host, self.port, timeout=self.timeout, context=context
-            )
-            self._local.connection = found
+            found = self._local.connection = self._connect()
         return found
+
+    def _connect(self) -> http.client.HTTPConnection:
+        if not self.ca:
+            return http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
+        context = ssl.create_default_context(cadata=self.ca)
+        return http.client.HTTPSConnection(
+            self.host, self.port, timeout=self.timeout, context=context
+        )
 
     def close(self) -> None:
         connection = getattr(self._local, "connection", None)

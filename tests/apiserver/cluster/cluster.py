@@ -6,14 +6,13 @@ import contextlib
 import itertools
 import json
 import random
-import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.apiserver.cluster import credentials, storage
+from tests.apiserver.cluster import credentials, kubectl, storage
 from tests.apiserver.cluster.binaries import VERSION, Binaries
 from tests.apiserver.cluster.client import ApiError, Client
 from tests.apiserver.cluster.control_plane import HOST, ControlPlane, Pace
@@ -118,17 +117,8 @@ class Cluster:
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """kubectl as the admin: its output. Where it fails and `check`, its words are the error."""
-        done = subprocess.run(
-            [self.binaries.kubectl, f"--kubeconfig={self.kubeconfig}", *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        if done.returncode and check:
-            raise KubectlFailed(done.stderr.strip() or done.stdout.strip())
-        return done.stdout if check else done.stdout + done.stderr
+        where = (self.binaries.kubectl, self.kubeconfig)
+        return kubectl.run(*where, *arguments, stdin=stdin, check=check)
 
     def kubectl_json(self, *arguments: str) -> Any:
         return json.loads(self.kubectl(*arguments, "-o", "json"))
@@ -171,7 +161,3 @@ class Cluster:
         )
         self.nodes[name] = Node(settings, self.client, self.folder)
         return self.nodes[name]
-
-
-class KubectlFailed(Exception):
-    """What kubectl wrote to its standard error."""
