@@ -14,7 +14,7 @@ from e2e.cluster import Access, Cluster, settings
 from e2e.monitoring import Prometheus
 from e2e.release import Release
 
-SECONDS = 600
+SECONDS = 1200
 
 
 @pytest.fixture
