@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+TESTS ?= e2e
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
@@ -32,7 +33,7 @@ check: $(READY) ## Lint, type-check, hold the floors, and see that generated fil
 	$(BIN)/python -m population_operator.app.crds --output helm/population-operator/files/crds --check
 
 e2e: $(READY) ## Run everything on a real Kubernetes of two nodes: images, chart, kubelets (needs root)
-	$(BIN)/python -m pytest e2e $(ARGS)
+	$(BIN)/python -m pytest $(TESTS) $(ARGS)
 
 e2e-up: $(READY) ## Start that Kubernetes for yourself, until Ctrl-C
 	$(BIN)/python -m e2e up

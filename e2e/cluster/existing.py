@@ -17,6 +17,11 @@ from e2e.cluster import settings
 from e2e.cluster.access import Access
 from e2e.cluster.cluster import CannotRun
 
+_KIND = (
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    "/populationexperiments.population-operator.io"
+)
+
 
 class Existing(Access):
     """`with Existing() as cluster:`; whatever the kubeconfig's user may do, by `kubectl proxy`."""
@@ -67,6 +72,12 @@ class Existing(Access):
             self.__exit__(None, None, None)
             raise CannotRun(f"kubectl proxy does not serve {self._kubeconfig}: {said.strip()}")
         self.client = Client(place[1], int(place[2]), ca="", token="")
+        if self.client.find(_KIND):
+            self.__exit__(None, None, None)
+            raise CannotRun(
+                "E2E_CLUSTER=existing: population-operator.io is installed there, and the suite"
+                " would remove it with all experiments: take a cluster without it"
+            )
         return self
 
     def __exit__(
