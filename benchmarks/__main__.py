@@ -42,6 +42,7 @@ PROGRAMS = {
     "toy": Program("benchmarks.quality.toy", "Figure 2 of the PBT paper"),
     "triangle": Program("benchmarks.quality.triangle", "moving weights against hyperparameters"),
     "pb2": Program("benchmarks.quality.pb2", "PB2 beside PBT, random search and Ray's PB2"),
+    "pb2_bounds": Program("benchmarks.quality.pb2_bounds", "how often PB2's values are extreme"),
     "pb2_time": Program("benchmarks.quality.pb2_time", "what a PB2 decision costs, beside Ray's"),
     "decide": Program("benchmarks.decide", "a decision's cost against the population's size"),
     "latency": Program("benchmarks.latency", "from a report to the next directive applied"),
