@@ -18,7 +18,7 @@ ENOUGH_STEPS = 420
 LINES = (
     "kubectl get pexp,pmem",
     "kubectl get pods",
-    "kubectl get events --sort-by=.lastTimestamp | grep Exploited | tail -4",
+    "kubectl get events --field-selector reason=Exploit | tail -5",
 )
 
 
