@@ -59,6 +59,7 @@ PROGRAMS = {
     ),
     "swap": Program("benchmarks.swap", "another member on a warm worker, against new processes"),
     "busy": Program("benchmarks.busy", "how much of the time warm workers train: 500 trials"),
+    "walltime": Program("benchmarks.walltime", "wall time to a target, beside other runners"),
     "cash": Program("benchmarks.cash", "choosing among families, against their defaults"),
     "digits": Program("benchmarks.digits", "the example on real data, five seeds"),
 }

@@ -1,0 +1,150 @@
+"""Other people's searches over the same training, each by its own runner with two workers.
+
+    python -m benchmarks.walltime.peers ray|syne|optuna|optuna-sha --seed 0 --points FILE --folder F
+
+They run until they are ended from outside. What is not the default is in a peer's favour: Ray uses
+its actors again, Syne Tune looks at its trials every 0.1 s (5 s), Optuna's processes share a
+journal file. `points` are the random configurations that Ray and Syne Tune go through in order.
+
+This runs in the peers' interpreter (see `benchmarks.quality.environment`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import multiprocessing
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.walltime.task import ETA, SPACE, STEPS, Network
+
+ROOT = Path(__file__).resolve().parents[2]
+ENDLESS = 1e9
+Points = list[dict[str, Any]]
+
+
+def ray(seed: int, points: Points, folder: Path) -> None:
+    """Ray Tune's ASHA: its stopping variant, the only one it has."""
+    import ray as library
+    from ray import tune
+
+    def train(values: dict[str, Any]) -> None:
+        network = Network(values)
+        for _ in range(STEPS):
+            loss = network.train()
+            tune.report({"loss": loss, "step": network.step})
+
+    kinds = {"log": tune.loguniform, "linear": tune.uniform, "whole": tune.lograndint}
+    library.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    tune.Tuner(
+        train,
+        param_space={name: kinds[scale](low, high) for name, (low, high, scale) in SPACE.items()},
+        tune_config=tune.TuneConfig(
+            metric="loss", mode="min", num_samples=len(points), max_concurrent_trials=2,
+            reuse_actors=True, search_alg=tune.search.BasicVariantGenerator(points),
+            scheduler=tune.schedulers.ASHAScheduler(
+                time_attr="step", max_t=STEPS, grace_period=1, reduction_factor=ETA
+            ),
+        ),
+        run_config=tune.RunConfig(storage_path=str(folder), verbose=0),
+    ).fit()  # fmt: skip
+
+
+def syne(seed: int, points: Points, folder: Path) -> None:
+    """Syne Tune's ASHA on its local backend: a process for each trial."""
+    from syne_tune import Tuner, config_space
+    from syne_tune.backend import LocalBackend
+    from syne_tune.optimizer.baselines import ASHA
+
+    os.environ["SYNETUNE_FOLDER"] = str(folder)
+    kinds = {"log": config_space.loguniform, "linear": config_space.uniform,
+             "whole": config_space.lograndint}  # fmt: skip
+    Tuner(
+        trial_backend=LocalBackend(entry_point=str(Path(__file__).with_name("syne_trial.py"))),
+        scheduler=ASHA(
+            {name: kinds[scale](low, high) for name, (low, high, scale) in SPACE.items()},
+            metric="loss", time_attr="step", max_t=STEPS, reduction_factor=ETA, random_seed=seed,
+            points_to_evaluate=points,
+        ),
+        stop_criterion=lambda status: False,
+        n_workers=2, sleep_time=0.1, save_tuner=False,
+    ).run()  # fmt: skip
+
+
+def optuna(seed: int, points: Points, folder: Path, halving: bool = False) -> None:
+    """TPE with a pruner, two processes over a journal file."""
+    context = multiprocessing.get_context("spawn")
+    both = [context.Process(target=_optuna, args=(2 * seed + i, folder, halving)) for i in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+
+
+def optuna_sha(seed: int, points: Points, folder: Path) -> None:
+    """The same with the pruner of successive halving."""
+    optuna(seed, points, folder, halving=True)
+
+
+def _optuna(seed: int, folder: Path, halving: bool) -> None:
+    import optuna as library
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    library.logging.set_verbosity(library.logging.ERROR)
+
+    def objective(trial: Any) -> float:
+        values: dict[str, Any] = {}
+        for name, (low, high, scale) in SPACE.items():
+            if scale == "whole":
+                values[name] = trial.suggest_int(name, int(low), int(high), log=True)
+            else:
+                values[name] = trial.suggest_float(name, low, high, log=scale == "log")
+        network = Network(values)
+        loss = ENDLESS
+        for _ in range(STEPS):
+            loss = network.train()
+            trial.report(loss, network.step)
+            if network.step < STEPS and trial.should_prune():
+                raise library.TrialPruned
+        return loss if loss == loss else ENDLESS
+
+    pruner: Any = library.pruners.HyperbandPruner(1, STEPS, ETA)
+    if halving:
+        pruner = library.pruners.SuccessiveHalvingPruner(1, ETA)
+    study = library.create_study(
+        study_name="walltime",
+        storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
+        sampler=library.samplers.TPESampler(seed=seed, constant_liar=True),
+        pruner=pruner,
+        load_if_exists=True,
+    )
+    study.optimize(objective)
+
+
+RUNNERS: dict[str, Callable[[int, Points, Path], None]] = {
+    "ray": ray, "syne": syne, "optuna": optuna, "optuna-sha": optuna_sha,
+}  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("peer", choices=RUNNERS)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--points", type=Path, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    logging.getLogger().setLevel(logging.ERROR)
+    RUNNERS[given.peer](given.seed, json.loads(given.points.read_text()), given.folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

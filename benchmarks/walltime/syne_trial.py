@@ -1,0 +1,28 @@
+"""One trial of Syne Tune: its configuration comes as arguments, a process for each."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from syne_tune import Reporter
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from benchmarks.walltime.task import SPACE, STEPS, Network
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    for name, (_, _, scale) in SPACE.items():
+        parser.add_argument(f"--{name}", type=int if scale == "whole" else float)
+    values = vars(parser.parse_known_args()[0])
+    report = Reporter()
+    network = Network(values)
+    for _ in range(STEPS):
+        loss = network.train()
+        report(step=network.step, loss=loss)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Our worker of `benchmarks.walltime`.
+
+A report commits a checkpoint, so it reports where it is asked to, at the ends of rungs, and in
+between only what is the lowest loss that this worker has seen.
+"""
+
+from __future__ import annotations
+
+import math
+
+from benchmarks.walltime.task import Network, data
+from population_worker import Session
+
+
+def main() -> None:
+    data()
+    lowest = math.inf
+    with Session() as session:
+        for member in session.members():
+            network = Network(member.hyperparameters)
+            for interval in member.intervals(network):
+                while not member.ended and network.step < interval.until:
+                    loss = network.train()
+                    if network.step >= interval.until or loss < lowest:
+                        interval.report(network.step, loss)
+                    lowest = min(lowest, loss)
+
+
+if __name__ == "__main__":
+    main()
