@@ -38,7 +38,7 @@ def test_the_volume_is_full_and_then_freed(small_volume: Path, start: Start) -> 
 
 def test_the_volume_is_slow(start: Start) -> None:
     """Each fsync takes a second longer; by a hook in the workers' Python (`e2e/chaos/hooks.py`)."""
-    trial = start(steps=4000)
+    trial = start(steps=3200)
     (trial.volume / hooks.SLOW).touch()
     trial.goes_on()
     trial.survives()
