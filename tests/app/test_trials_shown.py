@@ -74,7 +74,9 @@ def test_the_statuses(told: History) -> None:
 
 
 def test_one_line_of_a_manifest() -> None:
-    assert "by hyperband, as many trials as it says on 4 workers" in summary(EXPERIMENT)
+    said = summary(EXPERIMENT)
+    assert "by hyperband, as many trials as it says on 4 workers" in said
+    assert "synchronous" not in said  # no trial waits for a round
 
 
 def test_the_report_is_made(told: History) -> None:

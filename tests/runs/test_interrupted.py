@@ -23,6 +23,8 @@ def test_the_same_command_goes_on(make: Make, undisturbed: Run, number: signal.S
         assert outcome.code == 130
         assert outcome.err == ""
         assert "suspended: the same command goes on from here" in outcome.out
+        assert "asked to suspend" in outcome.out
+        assert "the manifest changed" not in outcome.out and "spec.suspend" not in outcome.out
         assert run.workers() == {}, "the workers end first"
         assert run.result()["phase"] == "Suspended"
         run.check()

@@ -23,7 +23,7 @@ def refused_changes(
         Problem(
             f"spec.{where}",
             f"is {_said(is_)} now and was {_said(was)}: it is fixed once a run has "
-            "started; change it back, or start a new run in another folder",
+            "started; change it back, or start a new run in another folder (`--output DIR`)",
         )
         for path in FIXED
         for where, was, is_ in _differences(path, _at(old, path), _at(new, path))

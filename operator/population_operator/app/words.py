@@ -15,6 +15,7 @@ from population_operator.core.history import (
 )
 from population_operator.core.incidents import Incident, IncidentKind
 from population_operator.model.decision import DecisionKind
+from population_operator.model.entry import Phase
 
 NOTHING = "-"
 
@@ -99,11 +100,15 @@ def sentence(happening: Happening) -> str:
             return _decision(happening)
         case Incident():
             return _incident(happening)
+        case PhaseEntered(phase=Phase.SUSPENDED):
+            return "Suspended"  # the message is "spec.suspend", which Ctrl-C sets, too
         case PhaseEntered():
             said = one_line(happening.message)
             return f"{happening.phase}: {said or happening.reason}"
         case SpecChanged():
-            return "the manifest changed" if happening.seq > 1 else "the manifest was read"
+            if happening.experiment.spec.suspend:
+                return "asked to suspend"
+            return "the manifest was read again" if happening.seq > 1 else "the manifest was read"
 
 
 def _decision(taken: DecisionTaken) -> str:

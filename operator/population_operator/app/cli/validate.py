@@ -47,16 +47,18 @@ def summary(experiment: PopulationExperiment) -> str:
     """What a manifest says, on one line, so that a slip of the pen shows."""
     spec = experiment.spec
     population, schedule = spec.population, spec.schedule
-    mode = "synchronous" if schedule.synchronous else "asynchronous"
     size = words.plural(population.members, "trial" if spec.algorithm.trials else "member")
     if spec.algorithm.trials and population.size is None:
         size = "as many trials as it says"
+    mode = " (synchronous)" if schedule.synchronous else " (asynchronous)"
+    if spec.algorithm.trials:  # none of them waits for a round
+        mode = ""
     if population.workers != population.members:
         size += f" on {words.plural(population.workers, 'worker')}"
     return (
         f"{experiment.metadata.name}: {spec.objective.goal} {spec.objective.metric} "
         f"by {spec.algorithm.name}, {size}, a decision every {schedule.interval} of "
-        f"{schedule.max_steps} steps ({mode}); "
+        f"{schedule.max_steps} steps{mode}; "
         f"{', '.join(_parameter(parameter) for parameter in spec.parameters)}"
     )
 

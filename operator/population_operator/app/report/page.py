@@ -159,6 +159,8 @@ def _eyebrow(history: History) -> str:
     said = f"{spec.algorithm.name} · {words.plural(size, noun)}"
     if workers != size:
         said += f" on {words.plural(workers, 'worker')}"
+    if spec.algorithm.trials:  # none of them waits for a round
+        return said
     mode = "synchronous" if spec.schedule.synchronous else "asynchronous"
     return f"{said} · {mode}"
 
