@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.apiserver.cluster.client import ApiError, Client
-from tests.apiserver.cluster.process import Server
+from tests.apiserver.cluster.process import Server, ServerFailed
 
 from e2e.cluster import cgroups, configuration
 from e2e.cluster.network import NodeNetwork
 
 READY_SECONDS = 90.0
+KUBELET_STARTS = 30
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,15 @@ class Node:
         self.proxy.start()
 
     def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
-        self.kubelet.wait_until(lambda: is_ready(self._client.find(self.path)), seconds)
+        """A kubelet ends where containerd still recovers: it is started again, as by systemd."""
+        for left in reversed(range(KUBELET_STARTS)):
+            try:
+                self.kubelet.wait_until(lambda: is_ready(self._client.find(self.path)), seconds)
+                break
+            except ServerFailed:
+                if self.kubelet.running or not left:
+                    raise
+                self.kubelet.start()
         self.advertise_gpus()
 
     def advertise_gpus(self) -> None:
