@@ -38,11 +38,7 @@ def test_digits_on_three_gpus_of_two_nodes(
     cluster: Access, namespace: Namespace, prometheus: Prometheus | None
 ) -> None:
     began = time.time()
-    body = workload.manifest(
-        "digits",
-        population={"size": 6, "parallelism": 3, "seed": 0},
-        schedule={"interval": 60, "maxSteps": 1500, "synchronous": True},
-    )
+    body = workload.digits()
     # One that is text, which no code reads: the dashboard has a panel for such.
     body["spec"]["parameters"].append({"name": "note", "categorical": {"values": ["a", "b"]}})
     experiment = workload.apply(cluster, namespace, body)

@@ -28,11 +28,7 @@ def pictures(folder: Path) -> None:
     with Cluster(archives, _say) as cluster, tempfile.TemporaryDirectory() as scratch:
         Release(cluster, programs.build_helm(4, _say), values(cluster)).install()
         namespace = workload.make(cluster, NAMESPACE, Path(scratch) / "volume")
-        body = workload.manifest(
-            "digits",
-            population={"size": 6, "parallelism": 3, "seed": 0},
-            schedule={"interval": 60, "maxSteps": 1500, "synchronous": True},
-        )
+        body = workload.digits()
         experiment = workload.apply(cluster, namespace, body)
         workload.steps_reach(experiment, ENOUGH_STEPS, 300)
         terminal = Terminal(rows=48)
