@@ -149,7 +149,8 @@ class LocalWorker(ApiModel):
     command: Annotated[tuple[Word, ...], Field(max_length=1024)] = ()
     """The program and its arguments."""
     env: Annotated[dict[str, Word], Field(max_length=1024, default_factory=dict)]
-    """Variables that are set besides the inherited ones."""
+    """Variables that are set besides the inherited ones; `OMP_NUM_THREADS` is cores / workers where
+    neither has it."""
 
     @rule(
         Cel(

@@ -119,6 +119,34 @@ async def test_last_words(tmp_path: Path, script: str, told: str) -> None:
         assert str(RunFolder(tmp_path).log("w0", 1)) in gone.detail
 
 
+@pytest.mark.parametrize(
+    ("cores", "own", "inherited", "threads"),
+    [
+        (8, None, None, "2"),  # three workers
+        (2, None, None, "1"),
+        (8, "5", None, "5"),
+        (8, None, "6", "6"),
+        (8, "5", "6", "5"),
+    ],
+)
+@in_a_loop
+async def test_workers_share_the_cores(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cores: int,
+    own: str | None,
+    inherited: str | None,
+    threads: str,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if inherited is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", inherited)
+    env = {} if own is None else {"OMP_NUM_THREADS": own}
+    async with running(tmp_path, "sh", "-c", "echo $OMP_NUM_THREADS; exit 1", env=env) as driver:
+        assert f"it said: {threads};" in (await lost(driver)).detail
+
+
 @in_a_loop
 async def test_what_happens_wakes_the_loop(tmp_path: Path) -> None:
     woken = asyncio.Event()

@@ -14,7 +14,7 @@ import aiohttp
 
 from population_operator.adapters.local import leftovers
 from population_operator.adapters.local.folder import RunFolder
-from population_operator.adapters.local.process import explain, spawn, stop
+from population_operator.adapters.local.process import THREADS, explain, spawn, stop, threads
 from population_operator.adapters.local.warden import Warden
 from population_operator.adapters.worker.credentials import Credentials
 from population_operator.adapters.worker.environment import (
@@ -53,6 +53,7 @@ class LocalFleet:
     Args:
       folder: where checkpoints, logs and credentials lie.
       command: what a worker runs; `env` is added to this process's environment, `cwd` its folder.
+        `OMP_NUM_THREADS` is its part of the cores where neither has it.
       credentials: of the experiment.
       wake: called when something happened that `observe` would tell.
       inherited: incarnations (worker, number) of a controller that ended, and they with it.
@@ -129,7 +130,8 @@ class LocalFleet:
             place = self._place(experiment.metadata.uid, control, metrics)
             variables = environment(experiment, it.worker, it.number, worker.directive, place)
             marks = self._watched().marks
-            env = {**os.environ, **self.env, **variables, **marks}
+            shared = {THREADS: str(threads(experiment.spec.population.workers))}
+            env = {**shared, **os.environ, **self.env, **variables, **marks}
             it.process = await spawn(self.command, env, self.cwd, log)
         except (OSError, ValueError) as error:
             it.gone = _gone(it, Cause.REFUSED, _refusal(error, self.command[0]))

@@ -14,6 +14,8 @@ from pathlib import Path
 
 GRACE_SECONDS = 5.0
 TAIL_BYTES = 4096
+THREADS = "OMP_NUM_THREADS"
+"""What PyTorch, OpenBLAS and MKL all take the number of their threads from."""
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -24,6 +26,18 @@ def _end_with(parent: int) -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # It was gone before we could ask.
             os._exit(1)
+
+
+def threads(workers: int) -> int:
+    """How many threads each of `workers` processes may have, for all to share what cores we have.
+
+    Libraries for linear algebra start one for each core, and then each waits for the others'.
+    """
+    if sys.platform == "linux":
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, cores // workers)
 
 
 async def spawn(
