@@ -16,7 +16,9 @@ from population_operator.app.cli.live import LiveTable
 from population_operator.app.cli.table import picture
 from population_operator.app.cli.validate import summary
 from population_operator.app.report import render
+from population_operator.app.report.cast import Cast
 from population_operator.app.report.rungs import rungs
+from population_operator.app.report.scores import scores
 from population_operator.app.result import Result
 from population_operator.app.simulate import simulate
 from population_operator.core.history import History, history
@@ -102,6 +104,18 @@ def test_the_figure_of_rungs_has_every_result_and_promotion(told: History) -> No
     ]  # fmt: skip
     heads = [note["text"] for note in drawn.figure.layout["annotations"]]
     assert heads == ["bracket 0", "bracket 1", "bracket 2"]
+
+
+def test_a_trial_that_reported_once_is_a_point(told: History) -> None:
+    drawn = {trace["name"]: trace for trace in scores(Cast.of(told)).figure.data}
+    for member in told.state.population:
+        trace, once = drawn[member.name], len(told.by_member[member.name]) == 1
+        reports = [score for score in trace["y"] if score is not None]
+        assert len(reports) == len(told.by_member[member.name])
+        assert ("markers" in trace["mode"]) == once
+        if once:
+            assert trace["marker"]["size"][0] > 0
+            assert len(trace["marker"]["size"]) == len(trace["x"])
 
 
 def test_without_rungs_there_is_no_figure_of_them() -> None:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from population_operator.core.desired import desired
-from population_operator.core.phases import CLEAN_UP_SECONDS
+from population_operator.core.phases import CLEAN_UP_SECONDS, SUSPEND_REASON
 from population_operator.core.retention import pending
 from population_operator.model.entry import (
     CleanedUp,
@@ -51,6 +51,17 @@ def test_suspending_ends_every_worker_and_loses_nothing() -> None:
     assert {m.name: (m.step, m.decision) for m in story.state.population} == before
     assert story.directive("w0").member == "m1", "m0 has reported: only m1 has work to do"
     assert story.directive("w0").resumes
+
+
+def test_it_says_why_it_is_suspended() -> None:
+    assert SUSPEND_REASON == "population-operator.io/suspend-reason"
+    noted = EXPERIMENT.set("metadata.annotations", {SUSPEND_REASON: "lunch"})
+    for experiment, why in ((EXPERIMENT, "spec.suspend"), (noted, "lunch")):
+        story = running(EXPERIMENT)
+        story.spec(experiment.suspended())
+        assert (story.state.phase_reason, story.state.phase_message) == ("Suspended", why)
+        story.spec(EXPERIMENT)
+        assert story.state.phase_message == ""
 
 
 @pytest.mark.parametrize(

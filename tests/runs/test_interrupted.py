@@ -26,7 +26,9 @@ def test_the_same_command_goes_on(make: Make, undisturbed: Run, number: signal.S
         assert "asked to suspend" in outcome.out
         assert "the manifest changed" not in outcome.out and "spec.suspend" not in outcome.out
         assert run.workers() == {}, "the workers end first"
-        assert run.result()["phase"] == "Suspended"
+        result = run.result()
+        assert (result["phase"], result["reason"]) == ("Suspended", "Suspended")
+        assert result["message"] == "interrupted: the same command goes on from here"
         run.check()
     again = run.complete()
     assert again["decisions"] == expected["decisions"]

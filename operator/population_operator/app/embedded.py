@@ -14,11 +14,13 @@ from population_operator.adapters.local import FileJournal, LocalFleet, RunFolde
 from population_operator.api import PopulationExperiment
 from population_operator.core import retention
 from population_operator.core.history import History
+from population_operator.core.phases import SUSPEND_REASON
 from population_operator.model.entry import Entry, Phase
 from population_operator.model.state import State
 from population_operator.reconcile import Reconciler
 
 KEY = "local"
+INTERRUPTED = "interrupted: the same command goes on from here"
 
 Listener = Callable[[State, History], None]
 
@@ -164,7 +166,9 @@ class EmbeddedRun:
     @staticmethod
     def _suspended(experiment: PopulationExperiment) -> PopulationExperiment:
         spec = experiment.spec.model_copy(update={"suspend": True})
-        return experiment.model_copy(update={"spec": spec})
+        annotations = {**experiment.metadata.annotations, SUSPEND_REASON: INTERRUPTED}
+        metadata = experiment.metadata.model_copy(update={"annotations": annotations})
+        return experiment.model_copy(update={"spec": spec, "metadata": metadata})
 
     def _listen_to_signals(self) -> tuple[signal.Signals, ...]:
         numbers = (signal.SIGINT, signal.SIGTERM)

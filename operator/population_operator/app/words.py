@@ -15,7 +15,6 @@ from population_operator.core.history import (
 )
 from population_operator.core.incidents import Incident, IncidentKind
 from population_operator.model.decision import DecisionKind
-from population_operator.model.entry import Phase
 
 NOTHING = "-"
 
@@ -100,8 +99,6 @@ def sentence(happening: Happening) -> str:
             return _decision(happening)
         case Incident():
             return _incident(happening)
-        case PhaseEntered(phase=Phase.SUSPENDED):
-            return "Suspended"  # the message is "spec.suspend", which Ctrl-C sets, too
         case PhaseEntered():
             said = one_line(happening.message)
             return f"{happening.phase}: {said or happening.reason}"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from population_operator.api.experiment import GROUP
 from population_operator.core import retention
 from population_operator.core.trials import bandit_of, demand
 from population_operator.model.entry import CleanedUp, Follows, Phase, PhaseChanged, WorkerClosed
 from population_operator.model.report import merit
 from population_operator.model.state import State
+
+SUSPEND_REASON = f"{GROUP}/suspend-reason"
+"""The annotation that says why an experiment is suspended, for people."""
 
 CLEAN_UP_SECONDS = 60.0
 """How long one worker stays after the end to delete what is not kept."""
@@ -21,7 +25,8 @@ def begin(state: State) -> tuple[Follows, ...]:
         case Phase.SUSPENDED if not wanted:
             return (PhaseChanged(phase=Phase.RUNNING, reason="Resumed"),)
         case Phase.PENDING | Phase.RUNNING if wanted:
-            change = PhaseChanged(phase=Phase.SUSPENDED, reason="Suspended", message="spec.suspend")
+            why = state.spec.metadata.annotations.get(SUSPEND_REASON, "spec.suspend")
+            change = PhaseChanged(phase=Phase.SUSPENDED, reason="Suspended", message=why)
             return (change, *_close(state, "suspended"))
         case _:
             return ()

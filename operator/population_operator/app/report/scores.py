@@ -28,6 +28,10 @@ MAX_LINKS = 400
 """More connections than this hide what they connect."""
 
 
+ALONE = 7
+"""The size of a report that no line leads to or from: a trial that ended on its first rung."""
+
+
 class Drawn(NamedTuple):
     """The figure, and what it does not show, in words."""
 
@@ -64,16 +68,21 @@ def _member(
     x: list[Any] = []
     y: list[Any] = []
     hover: list[Any] = []
+    sizes: list[int] = []
     for branch in cast.of_member(member.name):
         inherited = _start(cast, branch, known)
         points = thinned([*([inherited] if inherited else []), *branch.reports], limit)
         x += [*(p.report.step for p in points), GAP]
         y += [*(p.report.score for p in points), GAP]
         hover += [*(_hover(member.name, p) for p in points), GAP]
+        sizes += [ALONE if len(points) == 1 else 0, *[0] * len(points)]
     style = {"color": "var(--rest)", "width": 1.1}
     if member.baseline:
         style = {"color": "var(--baseline)", "width": 1.6, "dash": "dash"}
-    return line(member.name, x, y, hover, line=style, meta=member.name)
+    trace = line(member.name, x, y, hover, line=style, meta=member.name)
+    if any(sizes):
+        trace |= {"mode": "lines+markers", "marker": {"size": sizes, "color": style["color"]}}
+    return trace
 
 
 def _start(

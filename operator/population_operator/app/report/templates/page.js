@@ -60,7 +60,8 @@
     if (!followed || !trace.meta) return trace;
     if (trace.meta !== followed) return { ...trace, opacity: 0.45 };
     const color = css.getPropertyValue("--ink").trim();
-    return { ...trace, line: { ...trace.line, color, width: 2.4 } };
+    const marker = trace.marker && { ...trace.marker, color };
+    return { ...trace, line: { ...trace.line, color, width: 2.4 }, ...(marker && { marker }) };
   };
 
   const draw = (figure) => {
