@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from population_operator.adapters.kubernetes.status import experiment_status, member_status
+from population_operator.api import PopulationExperiment
 from population_operator.app import words
 from population_operator.app.cli.live import LiveTable
 from population_operator.app.cli.table import picture
@@ -24,6 +25,7 @@ from population_operator.app.simulate import simulate
 from population_operator.core.history import History, history
 from population_operator.model.decision import DecisionKind
 from tests.algorithms.bandits import a_bandit
+from tests.builders import an_experiment
 from tests.simulation.test_bandits import Learning
 
 EXPERIMENT = a_bandit("hyperband").steps(1, 9).build()
@@ -75,10 +77,33 @@ def test_the_statuses(told: History) -> None:
     assert experiment_status(told.state, (), {}, 1, 0.0)["algorithm"] == "hyperband"
 
 
-def test_one_line_of_a_manifest() -> None:
-    said = summary(EXPERIMENT)
-    assert "by hyperband, as many trials as it says on 4 workers" in said
-    assert "synchronous" not in said  # no trial waits for a round
+@pytest.mark.parametrize(
+    ("experiment", "said"),
+    [
+        (EXPERIMENT, "by hyperband, 17 trials on 4 workers, rungs at 1, 3, 9 steps; lr"),
+        (a_bandit("hyperband", 8).steps(1, 9).build(), "8 trials on 4 workers, rungs at 1, 3, 9"),
+        (
+            a_bandit("asha", None, 2, eta=3).set("spec.schedule.maxDuration", "90m").build(),
+            "by asha, as many trials as 1h30m allows on 2 workers, rungs at 1, 3, 9, 27, 81 steps;",
+        ),
+        (
+            a_bandit("grid", None, 2, points=3).steps(10, 40).build(),
+            "by grid, 3 trials on 2 workers, each trained for 40 steps, with a report every 10; lr",
+        ),
+        (a_bandit("tpe", 2, 2).steps(1, 1).build(), "by tpe, 2 trials, each trained for 1 step,"),
+        (a_bandit("successiveHalving", 2, 2).steps(3, 4).build(), "trials, each trained for 4 ste"),
+        (
+            an_experiment().random_search().steps(10, 40).build(),
+            "by random, 8 members, a report every 10 of 40 steps (asynchronous); lr",
+        ),
+        (
+            an_experiment().size(8, parallelism=2).synchronous().build(),
+            "by pbt, 8 members on 2 workers, a decision every 100 of 2000 steps (synchronous); lr",
+        ),
+    ],
+)
+def test_one_line_of_a_manifest(experiment: PopulationExperiment, said: str) -> None:
+    assert said in summary(experiment)
 
 
 def test_the_report_is_made(told: History) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from population_operator.algorithms.base import Plan
 from population_operator.algorithms.brackets import most_halvings, rung_steps
 from population_operator.algorithms.trials import (
     begin,
@@ -70,6 +71,10 @@ class AsynchronousHalving:
         answered = sum(1 for _ in _answers(experiment, state, waiting))
         to_start = max(_trials(experiment) - len(state.members), 0)
         return to_start + len(left) - len(waiting) + answered
+
+    def plan(self, experiment: PopulationExperiment) -> Plan:
+        """See `Bandit`."""
+        return Plan(experiment.spec.population.size, rungs_of(experiment))
 
 
 def rungs_of(experiment: PopulationExperiment) -> tuple[int, ...]:

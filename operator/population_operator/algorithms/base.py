@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from population_operator.api import PopulationExperiment
 from population_operator.model.decision import Decision
@@ -43,6 +43,18 @@ class Algorithm(Protocol):
         ...
 
 
+class Plan(NamedTuple):
+    """What a bandit is going to do.
+
+    `trials` is how many start in all, none where only the time is limited. `rungs` are the steps at
+    which trials report and may end, ascending up to `maxSteps`; empty where all are trained to it,
+    whatever they come to, and report at each interval.
+    """
+
+    trials: int | None
+    rungs: tuple[int, ...]
+
+
 @runtime_checkable
 class Bandit(Algorithm, Protocol):
     """An algorithm whose members are trials: each keeps its hyperparameters, and ends by itself.
@@ -64,6 +76,10 @@ class Bandit(Algorithm, Protocol):
         Never grows while an experiment runs, unless its manifest does: workers beyond it are
         released.
         """
+        ...
+
+    def plan(self, experiment: PopulationExperiment) -> Plan:
+        """How many trials it starts, and how far it trains them."""
         ...
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from population_operator.algorithms.acquisition import most_promising, value
+from population_operator.algorithms.base import Plan
 from population_operator.algorithms.full_trials import (
     Configurations,
     ended,
@@ -66,6 +67,10 @@ class BayesianOptimisation:
     def demand(self, experiment: PopulationExperiment, state: State) -> int:
         """See `Bandit`."""
         return left(experiment, state, most(experiment))
+
+    def plan(self, experiment: PopulationExperiment) -> Plan:
+        """See `Bandit`."""
+        return Plan(experiment.spec.population.size, ())
 
 
 def next_configuration(

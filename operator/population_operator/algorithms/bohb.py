@@ -22,9 +22,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from population_operator.algorithms.base import Plan
 from population_operator.algorithms.brackets import Bracket
 from population_operator.algorithms.density import SMALLEST, Array, Density
-from population_operator.algorithms.halving import halve, halving_demand
+from population_operator.algorithms.halving import halve, halving_demand, plan_of
 from population_operator.algorithms.hyperband import brackets_of
 from population_operator.algorithms.start import FIRST
 from population_operator.algorithms.trials import drawn
@@ -73,6 +74,10 @@ class Bohb:
     def demand(self, experiment: PopulationExperiment, state: State) -> int:
         """See `Bandit`."""
         return halving_demand(experiment, state, brackets_of(experiment))
+
+    def plan(self, experiment: PopulationExperiment) -> Plan:
+        """See `Bandit`."""
+        return plan_of(brackets_of(experiment))
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from population_operator.algorithms.base import Plan
 from population_operator.algorithms.cholesky import factor
 from population_operator.algorithms.fabolas_model import Process, cost_basis, loss_basis
 from population_operator.algorithms.full_trials import most
@@ -78,6 +79,11 @@ class Fabolas:
         """See `Bandit`: the one that waits is promoted in the end."""
         to_start = max(most(experiment) - len(state.members), 0)
         return to_start + len(unfinished(experiment, state))
+
+    def plan(self, experiment: PopulationExperiment) -> Plan:
+        """See `Bandit`."""
+        steps = dict.fromkeys(Budgets.of(experiment).steps)
+        return Plan(experiment.spec.population.size, tuple(steps))
 
 
 @dataclass(frozen=True)

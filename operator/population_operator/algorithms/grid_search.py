@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
+from population_operator.algorithms.base import Plan
 from population_operator.algorithms.full_trials import left, train_fully
 from population_operator.api import CategoricalDomain, Parameter, PopulationExperiment, Value
 from population_operator.api.trials import Grid
@@ -42,6 +43,10 @@ class GridSearch:
     def demand(self, experiment: PopulationExperiment, state: State) -> int:
         """See `Bandit`."""
         return left(experiment, state, len(cells_of(experiment)))
+
+    def plan(self, experiment: PopulationExperiment) -> Plan:
+        """See `Bandit`."""
+        return Plan(len(cells_of(experiment)), ())
 
 
 def cells_of(experiment: PopulationExperiment) -> tuple[dict[str, Value], ...]:

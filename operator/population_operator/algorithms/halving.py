@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from population_operator.algorithms.base import Plan
 from population_operator.algorithms.brackets import Bracket
 from population_operator.algorithms.trials import begin, in_words, promote, ranked, stop, value_at
 from population_operator.api import PopulationExperiment, Value
@@ -80,6 +81,11 @@ def halving_demand(experiment: PopulationExperiment, state: State, brackets: Bra
         later = bracket.sizes[rung + 1] if rung < bracket.last else 0
         total += max(training, min(later, len(active)))
     return total
+
+
+def plan_of(brackets: Brackets) -> Plan:
+    """All trials of all brackets; the first bracket has the rungs of the others, too."""
+    return Plan(brackets[-1].end, brackets[0].steps) if brackets else Plan(0, ())
 
 
 def _active(experiment: PopulationExperiment, state: State, bracket: Bracket) -> list[Member]:

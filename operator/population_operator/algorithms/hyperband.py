@@ -14,9 +14,10 @@ from collections import defaultdict
 
 import numpy as np
 
+from population_operator.algorithms.base import Plan
 from population_operator.algorithms.bayesian import next_configuration
 from population_operator.algorithms.brackets import Bracket, all_brackets
-from population_operator.algorithms.halving import Brackets, halve, halving_demand
+from population_operator.algorithms.halving import Brackets, halve, halving_demand, plan_of
 from population_operator.algorithms.start import FIRST
 from population_operator.algorithms.trials import drawn, unfinished
 from population_operator.api import PopulationExperiment, Value
@@ -63,6 +64,10 @@ class Hyperband:
     def demand(self, experiment: PopulationExperiment, state: State) -> int:
         """See `Bandit`."""
         return halving_demand(experiment, state, brackets_of(experiment))
+
+    def plan(self, experiment: PopulationExperiment) -> Plan:
+        """See `Bandit`."""
+        return plan_of(brackets_of(experiment))
 
 
 def _modelled(

@@ -6,8 +6,9 @@ that is eta times as large. The table is that of `brackets.one_bracket`.
 
 from __future__ import annotations
 
+from population_operator.algorithms.base import Plan
 from population_operator.algorithms.brackets import Bracket, one_bracket
-from population_operator.algorithms.halving import halve, halving_demand
+from population_operator.algorithms.halving import halve, halving_demand, plan_of
 from population_operator.algorithms.trials import drawn
 from population_operator.api import PopulationExperiment
 from population_operator.api.trials import SuccessiveHalving
@@ -43,3 +44,7 @@ class SynchronousHalving:
     def demand(self, experiment: PopulationExperiment, state: State) -> int:
         """See `Bandit`."""
         return halving_demand(experiment, state, (bracket_of(experiment),))
+
+    def plan(self, experiment: PopulationExperiment) -> Plan:
+        """See `Bandit`."""
+        return plan_of((bracket_of(experiment),))

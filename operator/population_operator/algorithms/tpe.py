@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from population_operator.algorithms.base import MissingLibrary
+from population_operator.algorithms.base import MissingLibrary, Plan
 from population_operator.algorithms.full_trials import (
     Configurations,
     ended,
@@ -76,6 +76,10 @@ class TreeParzen:
     def demand(self, experiment: PopulationExperiment, state: State) -> int:
         """See `Bandit`."""
         return left(experiment, state, most(experiment))
+
+    def plan(self, experiment: PopulationExperiment) -> Plan:
+        """See `Bandit`."""
+        return Plan(experiment.spec.population.size, ())
 
 
 def optuna() -> Any:

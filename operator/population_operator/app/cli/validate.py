@@ -7,14 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from population_operator.algorithms.base import Bandit
+from population_operator.algorithms.registry import algorithm_of
 from population_operator.api import (
     CategoricalDomain,
+    ExperimentSpec,
     Parameter,
     PopulationExperiment,
     Scale,
     parse,
 )
+from population_operator.api.experiment import Schedule
 from population_operator.api.problems import ManifestError
+from population_operator.api.scalars import spelled
 from population_operator.app import words
 from population_operator.app.cli.errors import BAD_INPUT, COMPLETE, problem_lines
 from population_operator.app.manifest import document
@@ -46,21 +51,42 @@ def validate(files: list[Path], ask: Check | None = None) -> int:
 def summary(experiment: PopulationExperiment) -> str:
     """What a manifest says, on one line, so that a slip of the pen shows."""
     spec = experiment.spec
-    population, schedule = spec.population, spec.schedule
-    size = words.plural(population.members, "trial" if spec.algorithm.trials else "member")
-    if spec.algorithm.trials and population.size is None:
-        size = "as many trials as it says"
-    mode = " (synchronous)" if schedule.synchronous else " (asynchronous)"
-    if spec.algorithm.trials:  # none of them waits for a round
-        mode = ""
-    if population.workers != population.members:
-        size += f" on {words.plural(population.workers, 'worker')}"
+    members, workers = spec.population.members, spec.population.workers
+    algorithm = algorithm_of(experiment)
+    if isinstance(algorithm, Bandit):
+        trials, rungs = algorithm.plan(experiment)
+        size, training = _trials(trials, spec.schedule), _to_the_end_of(rungs, spec.schedule)
+    else:
+        trials, size = members, words.plural(members, "member")
+        training = _in_intervals(spec)
+    if workers != trials:
+        size += f" on {words.plural(workers, 'worker')}"
     return (
         f"{experiment.metadata.name}: {spec.objective.goal} {spec.objective.metric} "
-        f"by {spec.algorithm.name}, {size}, a decision every {schedule.interval} of "
-        f"{schedule.max_steps} steps{mode}; "
+        f"by {spec.algorithm.name}, {size}, {training}; "
         f"{', '.join(_parameter(parameter) for parameter in spec.parameters)}"
     )
+
+
+def _trials(count: int | None, schedule: Schedule) -> str:
+    if count is None and schedule.max_duration is not None:
+        return f"as many trials as {spelled(schedule.max_duration)} allows"
+    return words.plural(count or 0, "trial")
+
+
+def _to_the_end_of(rungs: tuple[int, ...], schedule: Schedule) -> str:
+    if len(rungs) > 1:
+        return f"rungs at {', '.join(map(str, rungs))} steps"
+    reports = "" if rungs else f", with a report every {schedule.interval}"
+    return f"each trained for {words.plural(schedule.max_steps, 'step')}{reports}"
+
+
+def _in_intervals(spec: ExperimentSpec) -> str:
+    """Random search compares nothing, so there is nothing to decide."""
+    what = "a report" if spec.algorithm.random is not None else "a decision"
+    schedule = spec.schedule
+    mode = "synchronous" if schedule.synchronous else "asynchronous"
+    return f"{what} every {schedule.interval} of {schedule.max_steps} steps ({mode})"
 
 
 def _parameter(parameter: Parameter) -> str:
