@@ -67,6 +67,7 @@ class EmbeddedRun:
         self._given = experiment
         self._wake = asyncio.Event()
         self._interrupted = False
+        self._fleet: LocalFleet | None = None
         self.state = State()
 
     def close(self) -> None:
@@ -81,6 +82,10 @@ class EmbeddedRun:
         self._interrupted = True
         self._wake.set()
 
+    def starting(self) -> frozenset[str]:
+        """The workers whose programs run, but have not come to speak to us: they import, mostly."""
+        return self._fleet.starting() if self._fleet else frozenset()
+
     async def run(self, program: Program, listener: Listener) -> tuple[State, History]:
         """Reconcile until the experiment has ended, is suspended, or was interrupted."""
         entries = await self.known()
@@ -91,7 +96,7 @@ class EmbeddedRun:
         views = ListeningViews(listener)
         for entry in entries:
             views.history.add(entry)
-        fleet = LocalFleet(
+        fleet = self._fleet = LocalFleet(
             self._folder,
             program.command,
             program.env,

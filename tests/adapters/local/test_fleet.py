@@ -162,6 +162,26 @@ async def test_what_happens_wakes_the_loop(tmp_path: Path) -> None:
 
 
 @in_a_loop
+async def test_a_worker_starts_until_it_answers(tmp_path: Path) -> None:
+    async with running(tmp_path) as driver:
+        fleet = driver.world.fleet
+        assert isinstance(fleet, LocalFleet)
+        assert fleet.starting() == frozenset()
+        await driver.apply(a_worker(a_directive(3, until=10)))
+        assert fleet.starting() == {"w0"}
+        await driver.until("a report", lambda o: steps(o) == [10])
+        assert fleet.starting() == frozenset()
+
+
+@in_a_loop
+async def test_a_worker_that_is_gone_does_not_start(tmp_path: Path) -> None:
+    async with running(tmp_path, "false") as driver:
+        await lost(driver)
+        assert isinstance(driver.world.fleet, LocalFleet)
+        assert driver.world.fleet.starting() == frozenset()
+
+
+@in_a_loop
 async def test_a_worker_that_hangs_falls_silent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

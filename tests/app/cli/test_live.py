@@ -101,7 +101,8 @@ def test_notes_say_what_a_member_waits_for(run: Run) -> None:
         found = history(run.entries[:upto])
         for member in found.state.members.values():
             said.add(note_of(found.state, member, found.state.time).text)
-    assert {"waits for a worker", "waits for the others", "starts", "trains to 20"} <= said
+    assert {"waits for a worker", "waits for the others", "trains to 20"} <= said
+    assert "waits until w0 has started" in said
     assert any(text.startswith("tries again in ") for text in said)
 
 

@@ -114,6 +114,14 @@ class LocalFleet:
         if self._session is not None:
             await self._session.close()
 
+    def starting(self) -> frozenset[str]:
+        """The workers that exist, and have never answered."""
+        return frozenset(
+            i.worker
+            for i in self._all.values()
+            if i.gone is None and (i.link is None or not i.link.answered_at)
+        )
+
     # --- a process's life ---
 
     def _create(self, experiment: PopulationExperiment, worker: DesiredWorker) -> None:

@@ -18,8 +18,13 @@ class Note(NamedTuple):
     trouble: bool = False
 
 
-def note_of(state: State, member: Member, now: float) -> Note:
-    """What the member does or waits for. `now` is seconds since the epoch."""
+def note_of(
+    state: State, member: Member, now: float, starting: frozenset[str] = frozenset()
+) -> Note:
+    """What the member does or waits for.
+
+    `now` is seconds since the epoch; workers in `starting` run, and have never answered.
+    """
     if state.phase.ended:
         missing = not finished(member, state.spec.spec.schedule) and member.failures
         return Note(words.one_line(member.last_failure), True) if missing else Note("")
@@ -38,8 +43,8 @@ def note_of(state: State, member: Member, now: float) -> Note:
         return Note(f"waits {_place(member)}" if member.trial else "waits for the others")
     if worker is None:
         return Note("waits for a worker")
-    if not worker.started:
-        return Note("starts")
+    if not worker.started or worker.name in starting:
+        return Note(f"waits until {worker.name} has started")
     place = f" {_place(member)}" if member.trial else ""
     return Note(f"trains to {due(member, state.spec.spec.schedule)}{place}")
 

@@ -52,7 +52,7 @@ async def _run(experiment: PopulationExperiment, program: Program, folder: RunFo
             history = _history(await embedded.known())
             print(f"{folder.root} holds a run that has ended; another --output starts a new one")
         else:
-            with LiveTable() as table:
+            with LiveTable(starting=embedded.starting) as table:
                 _, history = await embedded.run(program, table.update)
         write_result(folder.result, history, folder)
         write_report(folder.report, history)

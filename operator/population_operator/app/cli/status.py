@@ -13,7 +13,8 @@ from rich.text import Text
 
 from population_operator.app import words
 from population_operator.app.cli.errors import COMPLETE
-from population_operator.app.cli.live import EVENTS, notable
+from population_operator.app.cli.live import EVENTS
+from population_operator.app.cli.log import notable
 from population_operator.app.cli.source import Run
 from population_operator.app.cli.table import picture
 from population_operator.app.result import Result

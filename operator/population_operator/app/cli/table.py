@@ -47,6 +47,7 @@ def picture(
     now: float,
     width: int,
     height: int,
+    starting: frozenset[str] = frozenset(),
 ) -> RenderableType:
     """Everything at once, in at most `height` lines.
 
@@ -54,14 +55,15 @@ def picture(
       recent: the latest events, oldest first: seconds since the start, and what happened.
       now: seconds since the epoch.
       width, height: of the terminal.
+      starting: workers that run, and have never answered, where that is known.
     """
     space = max(height - OTHER_LINES, 1)
     events = [_event(at, text) for at, text in recent[len(recent) - min(len(recent), space // 3) :]]
-    table = members(state, history, now, width, space - len(events))
-    return Group(header(state, now), table, *([Text()] if events else []), *events)
+    table = members(state, history, now, width, space - len(events), starting)
+    return Group(header(state, now, starting), table, *([Text()] if events else []), *events)
 
 
-def header(state: State, now: float) -> RenderableType:
+def header(state: State, now: float, starting: frozenset[str] = frozenset()) -> RenderableType:
     """Two lines: what runs and how far it is; the best so far and what was decided."""
     spec = state.spec.spec
     color = COLORS[state.phase]
@@ -86,7 +88,7 @@ def header(state: State, now: float) -> RenderableType:
         second.append("no score yet", style="dim")
     second.append(
         f"  {words.plural(state.decisions, 'decision')}"
-        f"  {words.plural(state.exploits, 'exploit')}  {_busy(state)}",
+        f"  {words.plural(state.exploits, 'exploit')}  {_busy(state, starting)}",
         style="dim",
     )
     return Group(first, second, Text())
@@ -99,9 +101,16 @@ def elapsed(state: State, now: float) -> float:
     return (state.ended_at or max(now, state.time)) - state.started_at
 
 
-def members(state: State, history: History, now: float, width: int, rows: int) -> RenderableType:
+def members(
+    state: State,
+    history: History,
+    now: float,
+    width: int,
+    rows: int,
+    starting: frozenset[str] = frozenset(),
+) -> RenderableType:
     """The table of members; where they are more than `rows`, the best and those with trouble."""
-    notes = {m.name: note_of(state, m, now) for m in state.members.values()}
+    notes = {m.name: note_of(state, m, now, starting) for m in state.members.values()}
     shown = chosen(state, notes, rows)
     parameters = _fitting(state.spec.spec.parameters, width)
     columns = [c for c in _columns(state, history, notes, parameters) if width >= c.min_width]
@@ -203,13 +212,12 @@ def _came_from(move: DecisionTaken | None) -> str:
     return f"{mark}{source.member} @{source.step}"
 
 
-def _busy(state: State) -> str:
-    workers = state.spec.spec.population.workers
-    busy = [
-        w for w in state.workers.values()
-        if w.open and w.member and not state.members[w.member].reported
-    ]  # fmt: skip
-    return f"{len(busy)}/{workers} workers busy"
+def _busy(state: State, starting: frozenset[str]) -> str:
+    open_ = [w for w in state.workers.values() if w.open]
+    ready = [w for w in open_ if w.started and w.name not in starting]
+    busy = [w for w in ready if w.member and not state.members[w.member].reported]
+    said = f"{len(busy)}/{state.spec.spec.population.workers} workers busy"
+    return said if len(ready) == len(open_) else f"{said}, {len(open_) - len(ready)} starting"
 
 
 def _event(at: float, text: str) -> Text:
