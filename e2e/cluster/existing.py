@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -59,26 +60,31 @@ class Existing(Access):
         """Its class does."""
 
     def __enter__(self) -> Existing:
-        self.folder = Path(tempfile.mkdtemp(prefix="population-e2e-"))
-        self._proxy = subprocess.Popen(
-            [self._program, f"--kubeconfig={self._kubeconfig}", "proxy", "--port=0"],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._proxy.stdout is not None
-        said = self._proxy.stdout.readline()
+        with ExitStack() as stack:
+            folder = tempfile.TemporaryDirectory(
+                prefix="population-e2e-", ignore_cleanup_errors=True
+            )
+            self.folder = Path(stack.enter_context(folder))
+            self.client = self._connected(stack)
+            if self.client.find(_KIND):
+                raise CannotRun(
+                    "E2E_CLUSTER=existing: population-operator.io is installed there, and the suite"
+                    " would remove it with all experiments: take a cluster without it"
+                )
+            self._stack = stack.pop_all()
+        return self
+
+    def _connected(self, stack: ExitStack) -> Client:
+        """By a proxy that runs until the stack is closed."""
+        command = [str(self._program), f"--kubeconfig={self._kubeconfig}", "proxy", "--port=0"]
+        proxy = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        stack.callback(proxy.terminate)
+        assert proxy.stdout is not None
+        said = proxy.stdout.readline()
         place = re.search(r"([\d.]+):(\d+)\s*$", said)
         if place is None:
-            self.__exit__(None, None, None)
             raise CannotRun(f"kubectl proxy does not serve {self._kubeconfig}: {said.strip()}")
-        self.client = Client(place[1], int(place[2]), ca="", token="")
-        if self.client.find(_KIND):
-            self.__exit__(None, None, None)
-            raise CannotRun(
-                "E2E_CLUSTER=existing: population-operator.io is installed there, and the suite"
-                " would remove it with all experiments: take a cluster without it"
-            )
-        return self
+        return Client(place[1], int(place[2]), ca="", token="")
 
     def __exit__(
         self,
@@ -86,6 +92,4 @@ class Existing(Access):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._proxy.terminate()
-        self._proxy.wait(10)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._stack.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -135,13 +134,6 @@ class Node:
         command = [str(self._ctr), "-a", str(self.socket), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    def drain(self) -> None:
-        """Cordon, then evict what runs there, as `kubectl drain` does."""
-        self._client.patch(self.path, {"spec": {"unschedulable": True}})
-        field = f"spec.nodeName={self.name}"
-        for pod in self._client.items("/api/v1/pods", fieldSelector=field):
-            evict(self._client, pod)
-
     def uncordon(self) -> None:
         self._client.patch(self.path, {"spec": {"unschedulable": None}})
 
@@ -161,7 +153,3 @@ def evict(client: Client, pod: dict[str, Any]) -> None:
 def is_ready(node: dict[str, Any] | None) -> bool:
     conditions = (node or {}).get("status", {}).get("conditions", [])
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
-
-
-def describe(node: dict[str, Any]) -> str:
-    return json.dumps(node.get("status", {}).get("conditions", []), indent=1)

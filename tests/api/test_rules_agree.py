@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from population_operator.api import parse
+from population_operator.api.problems import ManifestError
 from population_operator.api.schema import KINDS
 from population_operator.api.transitions import CHANGEABLE, FIXED
 from tests.api import corpus
@@ -35,6 +37,41 @@ def test_what_the_models_refuse_the_crd_refuses(manifest: corpus.Bad, server: Ap
 @pytest.mark.parametrize("path", corpus.good(), ids=lambda path: path.stem)
 def test_what_the_models_accept_the_crd_accepts(path: Path, server: ApiServer) -> None:
     assert server.refusals(corpus.document(path)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("1.5h", True),
+        ("0.25m", True),
+        ("1m30.5s", True),
+        ("0.000001s", True),
+        ("87600h", True),
+        ("500ms", True),
+        ("1.5ms", False),  # Go reads the rest; nobody needs it, and one spelling is enough.
+        (".5h", False),
+        ("1.h", False),
+        ("5us", False),
+        ("+1h", False),
+        ("-1.5h", False),
+        ("1.5", False),
+        ("1,5h", False),
+        ("1.5d", False),
+        ("0.0h", False),
+        ("87600.1h", False),
+        ("999999999h", False),
+    ],
+)
+def test_a_duration_is_one_for_both(text: str, is_one: bool, server: ApiServer) -> None:
+    for field in ("stragglerTimeout", "maxDuration"):
+        document = full()
+        document["spec"]["schedule"][field] = text
+        assert (server.refusals(document) == []) == is_one
+        if is_one:
+            parse(document)
+            continue
+        with pytest.raises(ManifestError, match=f"spec.schedule.{field}: must be"):
+            parse(document)
 
 
 # --- changes to an experiment that exists ---------------------------------------------------------

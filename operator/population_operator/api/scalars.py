@@ -76,7 +76,7 @@ def text(value: Any) -> Any:
 
 
 def duration(value: Any) -> Any:
-    """`10m`, `6h`, `1h30m`, `90s`, `500ms`, as Go reads them."""
+    """`10m`, `1.5h`, `1h30m`, `90s`, `500ms`, as Go reads them; no shorter units than `ms`."""
     if isinstance(value, timedelta):
         found = value
     elif isinstance(value, str) and re.fullmatch(DURATION, value):

@@ -113,9 +113,9 @@ class Schedule(ApiModel):
     synchronous: Flag = False
     """Whether members wait for each other at each interval."""
     straggler_timeout: Duration | None = None
-    """How long a member may go without a report before it is restarted."""
+    """How long a member may go without a report before it is restarted: `10m`, `1.5h`, `1m30s`."""
     max_duration: Duration | None = None
-    """How long the whole run may take, without the time suspended."""
+    """How long the whole run may take, without the time suspended: `6h`, `1.5h`, `1h30m`."""
 
     @rule(
         Cel(

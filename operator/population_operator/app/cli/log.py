@@ -58,7 +58,9 @@ class Log:
     def update(self, state: State, news: Iterable[Happening], starting: frozenset[str]) -> None:
         """Take in what is new. `starting` are workers that run, and have never answered."""
         self._began = state.started_at
-        self._progress(state)
+        trials = state.spec.spec.algorithm.trials
+        if not trials:
+            self._intervals(state)
         for happening in news:
             if isinstance(happening, AcceptedReport):
                 self.close()
@@ -66,6 +68,8 @@ class Log:
             elif notable(happening) and not self._failures.counts(happening):
                 self._line(happening.time, words.sentence(happening))
                 self._waits = self._waits and not isinstance(happening, Incident)
+        if trials:
+            self._trials_end(state)
         if self._waits:
             self._starts(state, starting)
         if self._quiet_for(ALIKE):
@@ -76,16 +80,13 @@ class Log:
         if said := self._failures.told():
             self._print(self._failures.time, said)
 
-    def _progress(self, state: State) -> None:
-        if state.spec.spec.algorithm.trials:
-            self._trials_end(state)
-        elif (interval := passed(state)) > self._interval:
+    def _intervals(self, state: State) -> None:
+        interval, schedule = passed(state), state.spec.spec.schedule
+        if interval > self._interval:
             self._interval = interval
-            schedule = state.spec.spec.schedule
             line = f"interval {interval} of {-(-schedule.max_steps // schedule.interval)} is done"
-            self._line(
-                state.time, f"{line}; {words.plural(state.exploits, 'exploit')}{_best(state)}"
-            )
+            exploits = words.plural(state.exploits, "exploit")
+            self._line(state.time, f"{line}; {exploits}{_best(state)}")
 
     def _trials_end(self, state: State) -> None:
         reports, before, best = self._trials
