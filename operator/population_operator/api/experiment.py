@@ -91,7 +91,8 @@ class ExperimentSpec(ApiModel):
     storage: Storage | None = None
     """Where checkpoints are; without it a run on Kubernetes has none to share."""
     suspend: Flag = False
-    """Stop all workers, and keep everything."""
+    """Stop all workers, and keep everything; the annotation `population-operator.io/suspend-reason`
+    says why."""
     ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=INT32), WHOLE] | None = None
     """Delete the experiment this long after it has ended; never without it."""
 
