@@ -32,6 +32,7 @@ def a_trial(
     bracket: int = 0,
     stopped: bool = False,
     saves: bool = True,
+    lr: float = 0.1,
 ) -> Member:
     """A trial with results on the lowest rungs; it waits on the last of them, or trains on `rung`.
 
@@ -55,7 +56,7 @@ def a_trial(
             member=member_name(index),
             count=at + 1 + stopped,
             kind=DecisionKind.STOP if stopped else kind,
-            hyperparameters={"lr": 0.1},
+            hyperparameters={"lr": lr},
             until=steps[at],
             bracket=bracket,
             rung=at,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,3 +76,21 @@ def test_it_is_over_when_nobody_can_be_promoted() -> None:
     waiting = [a_trial(i, STEPS, [0.1]) for i in range(3)]
     assert bandit.demand(experiment, a_state(experiment, *waiting)) == 0
     assert bandit.demand(experiment, a_state(experiment, *waiting[:2], a_trial(2, STEPS, []))) == 1
+
+
+def test_with_a_process_new_trials_are_where_the_scores_are_good() -> None:
+    built = a_bandit("asha", 100, eta=4, sampler="gaussianProcess").build()
+    rates = [10 ** -(i / 3) for i in range(13)]
+    trials = [
+        a_trial(i, STEPS, [-((math.log10(lr) + 2) ** 2)], lr=lr) for i, lr in enumerate(rates)
+    ]
+    began = [d for d in asked(built, trials, free=30) if d.kind is DecisionKind.START]
+    far: dict[bool, list[float]] = {True: [], False: []}
+    for decision in began:
+        assert decision.hyperparameters is not None
+        modelled = decision.reason.endswith("a Gaussian process of 13 results at step 1")
+        rate = float(decision.hyperparameters["lr"])
+        far[modelled].append(abs(math.log10(rate) + 2))
+    assert len(far[True]) > len(far[False]) > 0
+    assert statistics.median(far[True]) < statistics.median(far[False]) / 2
+    assert len({decision.hyperparameters["lr"] for decision in began}) == len(began)

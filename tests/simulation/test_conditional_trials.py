@@ -26,6 +26,7 @@ BLOCKS: dict[str, tuple[int | None, dict[str, Any]]] = {
     "hyperband": (None, {}),
     "hyperband by a process": (None, {"sampler": "gaussianProcess"}),
     "asha": (40, {}),
+    "asha by a process": (40, {"sampler": "gaussianProcess"}),
     "bohb": (None, {}),
     "fabolas": (16, {}),
     "bayesian": (16, {}),

@@ -9,6 +9,8 @@ Rungs end at R eta^(i - s_max), the lowest at about `interval`. Nobody waits for
   floor(n / eta) of the n results that the rung has by then, its own with them, or if there are
   fewer than eta of them; else it ends. Several that are ready at once see each other's results.
 
+With `sampler: gaussianProcess`, two of three configurations come from a model (`modelled.py`).
+
 `population.size` bounds the trials that are started, or `schedule.maxDuration` the time. A trial
 that failed for good has no result, and takes part in no comparison.
 """
@@ -19,6 +21,7 @@ from collections.abc import Iterator
 
 from population_operator.algorithms.base import Plan
 from population_operator.algorithms.brackets import most_halvings, rung_steps
+from population_operator.algorithms.modelled import modelled
 from population_operator.algorithms.trials import (
     begin,
     drawn,
@@ -28,9 +31,9 @@ from population_operator.algorithms.trials import (
     stop,
     unfinished,
 )
-from population_operator.api import PopulationExperiment
+from population_operator.api import PopulationExperiment, Value
 from population_operator.api.trials import Asha as Block
-from population_operator.api.trials import AshaVariant
+from population_operator.api.trials import AshaVariant, Sampler
 from population_operator.model.decision import Decision, DecisionKind
 from population_operator.model.key import Key
 from population_operator.model.state import State
@@ -56,10 +59,8 @@ class AsynchronousHalving:
         going_on = sum(answer.kind is DecisionKind.PROMOTE for answer in answers)
         first, steps = len(state.members), rungs_of(experiment)
         last = min(first + max(free - going_on, 0), _trials(experiment))
-        return (
-            *answers,
-            *(begin(i, 0, steps[0], *drawn(experiment, i, key)) for i in range(first, last)),
-        )
+        new = _configurations(experiment, state, range(first, last), key)
+        return (*answers, *(begin(i, 0, steps[0], *found) for i, found in new))
 
     def demand(self, experiment: PopulationExperiment, state: State) -> int:
         """Trials to start, those that train, and those that wait and get an answer now.
@@ -75,6 +76,25 @@ class AsynchronousHalving:
     def plan(self, experiment: PopulationExperiment) -> Plan:
         """See `Bandit`."""
         return Plan(experiment.spec.population.size, rungs_of(experiment))
+
+
+def _configurations(
+    experiment: PopulationExperiment, state: State, indices: range, key: Key
+) -> Iterator[tuple[int, tuple[dict[str, Value], str]]]:
+    """What the new trials of these indices train, and where it comes from.
+
+    A trial that waits has a result, and is known to the model by it.
+    """
+    block = experiment.spec.algorithm.asha or Block()
+    left = unfinished(experiment, state)
+    pending = [m.decision.hyperparameters for m in left if not m.reported]
+    for index in indices:
+        found = None
+        if block.sampler is Sampler.GAUSSIAN_PROCESS:
+            found = modelled(experiment, state, index, pending, key)
+        found = found or drawn(experiment, index, key)
+        pending.append(found[0])
+        yield index, found
 
 
 def rungs_of(experiment: PopulationExperiment) -> tuple[int, ...]:

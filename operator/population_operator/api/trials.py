@@ -30,11 +30,11 @@ class Rounding(StrEnum):
     """As in hpbandster: 81, 27, 9, 6, 5."""
 
 
-class HyperbandSampler(StrEnum):
-    """Where Hyperband's configurations come from."""
+class Sampler(StrEnum):
+    """Where the configurations of Hyperband and ASHA come from."""
 
     RANDOM = "random"
-    """Drawn evenly, as in the paper."""
+    """Drawn evenly, as in their papers."""
     GAUSSIAN_PROCESS = "gaussianProcess"
     """Proposed by a Gaussian process of the largest budget that has enough results."""
 
@@ -46,7 +46,7 @@ class Hyperband(ApiModel):
     """One in eta goes on, to a budget eta times as large; the paper has 3."""
     rounding: Rounding = Rounding.UP
     """How brackets are sized: up (the paper) or down (hpbandster)."""
-    sampler: HyperbandSampler = HyperbandSampler.RANDOM
+    sampler: Sampler = Sampler.RANDOM
     """Where configurations come from: random or gaussianProcess."""
 
 
@@ -66,6 +66,8 @@ class Asha(ApiModel):
     """One in eta goes on, to a budget eta times as large; the paper has 4."""
     variant: AshaVariant = AshaVariant.PROMOTION
     """What becomes of a trial at the end of a rung: promotion or stopping."""
+    sampler: Sampler = Sampler.RANDOM
+    """Where configurations come from: random or gaussianProcess."""
 
 
 class Bohb(ApiModel):
