@@ -71,7 +71,11 @@ KINDS = (
     ),
     Kind(
         "with a model",
-        {"bohb": {"bohb": {}}},
+        {
+            "bohb": {"bohb": {}},
+            "hyperband, process": {"hyperband": {"sampler": "gaussianProcess"}},
+            "asha, process": {"asha": {"eta": 3, "sampler": "gaussianProcess"}},
+        },
         ("Optuna TPE + Hyperband", "Syne Tune BOHB", "hpbandster BOHB"),
     ),
 )

@@ -1,10 +1,11 @@
 """Other people's searches over the same training, each by its own runner with two workers.
 
-    python -m benchmarks.walltime.peers ray|syne|optuna|optuna-sha --seed 0 --points FILE --folder F
+    python -m benchmarks.walltime.peers ray --seed 0 --points FILE --folder F
 
 They run until they are ended from outside. What is not the default is in a peer's favour: Ray uses
 its actors again, Syne Tune looks at its trials every 0.1 s (5 s), Optuna's processes share a
-journal file. `points` are the random configurations that Ray and Syne Tune go through in order.
+journal file. `points` are the random configurations that Ray's and Syne Tune's ASHA go through in
+order; where a peer has a model, its sampler is its own.
 
 This runs in the peers' interpreter (see `benchmarks.quality.environment`).
 """
@@ -29,8 +30,8 @@ ENDLESS = 1e9
 Points = list[dict[str, Any]]
 
 
-def ray(seed: int, points: Points, folder: Path) -> None:
-    """Ray Tune's ASHA: its stopping variant, the only one it has."""
+def ray(seed: int, points: Points, folder: Path, model: bool = False) -> None:
+    """Ray Tune's ASHA: its only variant, stopping. `model`: Optuna's TPE proposes."""
     import ray as library
     from ray import tune
 
@@ -41,13 +42,18 @@ def ray(seed: int, points: Points, folder: Path) -> None:
             tune.report({"loss": loss, "step": network.step})
 
     kinds = {"log": tune.loguniform, "linear": tune.uniform, "whole": tune.lograndint}
+    search: Any = tune.search.BasicVariantGenerator(points)
+    if model:
+        from ray.tune.search.optuna import OptunaSearch
+
+        search = OptunaSearch(seed=seed)
     library.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     tune.Tuner(
         train,
         param_space={name: kinds[scale](low, high) for name, (low, high, scale) in SPACE.items()},
         tune_config=tune.TuneConfig(
             metric="loss", mode="min", num_samples=len(points), max_concurrent_trials=2,
-            reuse_actors=True, search_alg=tune.search.BasicVariantGenerator(points),
+            reuse_actors=True, search_alg=search,
             scheduler=tune.schedulers.ASHAScheduler(
                 time_attr="step", max_t=STEPS, grace_period=1, reduction_factor=ETA
             ),
@@ -56,25 +62,35 @@ def ray(seed: int, points: Points, folder: Path) -> None:
     ).fit()  # fmt: skip
 
 
-def syne(seed: int, points: Points, folder: Path) -> None:
-    """Syne Tune's ASHA on its local backend: a process for each trial."""
+def ray_tpe(seed: int, points: Points, folder: Path) -> None:
+    """The same, with configurations by Optuna's TPE."""
+    ray(seed, points, folder, model=True)
+
+
+def syne(seed: int, points: Points, folder: Path, model: bool = False) -> None:
+    """Syne Tune's ASHA on its local backend: a process for each trial. `model`: its BOHB."""
     from syne_tune import Tuner, config_space
     from syne_tune.backend import LocalBackend
-    from syne_tune.optimizer.baselines import ASHA
+    from syne_tune.optimizer.baselines import ASHA, BOHB
 
     os.environ["SYNETUNE_FOLDER"] = str(folder)
     kinds = {"log": config_space.loguniform, "linear": config_space.uniform,
              "whole": config_space.lograndint}  # fmt: skip
     Tuner(
         trial_backend=LocalBackend(entry_point=str(Path(__file__).with_name("syne_trial.py"))),
-        scheduler=ASHA(
+        scheduler=(BOHB if model else ASHA)(
             {name: kinds[scale](low, high) for name, (low, high, scale) in SPACE.items()},
             metric="loss", time_attr="step", max_t=STEPS, reduction_factor=ETA, random_seed=seed,
-            points_to_evaluate=points,
+            points_to_evaluate=None if model else points,
         ),
         stop_criterion=lambda status: False,
         n_workers=2, sleep_time=0.1, save_tuner=False,
     ).run()  # fmt: skip
+
+
+def syne_bohb(seed: int, points: Points, folder: Path) -> None:
+    """ASHA with BOHB's density model."""
+    syne(seed, points, folder, model=True)
 
 
 def optuna(seed: int, points: Points, folder: Path, halving: bool = False) -> None:
@@ -129,7 +145,8 @@ def _optuna(seed: int, folder: Path, halving: bool) -> None:
 
 
 RUNNERS: dict[str, Callable[[int, Points, Path], None]] = {
-    "ray": ray, "syne": syne, "optuna": optuna, "optuna-sha": optuna_sha,
+    "ray": ray, "ray-tpe": ray_tpe, "syne": syne, "syne-bohb": syne_bohb, "optuna": optuna,
+    "optuna-sha": optuna_sha,
 }  # fmt: skip
 
 

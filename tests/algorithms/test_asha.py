@@ -88,7 +88,7 @@ def test_with_a_process_new_trials_are_where_the_scores_are_good() -> None:
     far: dict[bool, list[float]] = {True: [], False: []}
     for decision in began:
         assert decision.hyperparameters is not None
-        modelled = decision.reason.endswith("a Gaussian process of 13 results at step 1")
+        modelled = decision.reason.endswith("a Gaussian process of 13 results on all rungs")
         rate = float(decision.hyperparameters["lr"])
         far[modelled].append(abs(math.log10(rate) + 2))
     assert len(far[True]) > len(far[False]) > 0

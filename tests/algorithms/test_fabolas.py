@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from population_operator.algorithms.fabolas import Budgets, Fabolas
-from population_operator.algorithms.budget_process import (
+from population_operator.algorithms.fabolas_model import (
     Process,
     cost_basis,
     evidence,

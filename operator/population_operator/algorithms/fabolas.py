@@ -31,13 +31,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from population_operator.algorithms.base import Plan
-from population_operator.algorithms.budget_process import (
-    Process,
-    cost_basis,
-    encoded,
-    loss_basis,
-)
 from population_operator.algorithms.cholesky import factor
+from population_operator.algorithms.fabolas_model import Process, cost_basis, loss_basis
 from population_operator.algorithms.full_trials import most
 from population_operator.algorithms.gaussian_process import Array
 from population_operator.algorithms.start import FIRST
@@ -48,7 +43,7 @@ from population_operator.api.trials import Fabolas as Block
 from population_operator.model.decision import Decision
 from population_operator.model.key import Key
 from population_operator.model.report import merit
-from population_operator.model.space import Hyperparameters, Space, sample
+from population_operator.model.space import Hyperparameters, Space, categories, sample, to_unit
 from population_operator.model.state import Member, RungResult, State, member_name
 
 REPRESENTERS, CANDIDATES, DRAWS = 40, 60, 200
@@ -276,3 +271,15 @@ def _best(experiment: PopulationExperiment, waiting: list[Member], models: Model
 
 def _merit(member: Member, goal: Goal) -> float:
     return merit(goal, member.rungs[-1].score) if member.rungs else float("-inf")
+
+
+def encoded(space: Space, values: Hyperparameters) -> Array:
+    """A configuration as coordinates (D): one for each number, one for each category."""
+    found: list[float] = []
+    for parameter in space:
+        domain, value = parameter.domain, values.get(parameter.name)
+        if isinstance(domain, CategoricalDomain):
+            found += [float(known == value) for known in categories(domain)]
+        else:
+            found.append(0.5 if value is None else to_unit(domain, float(value)))
+    return np.array(found)

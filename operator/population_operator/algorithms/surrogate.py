@@ -68,9 +68,9 @@ class Surrogate:
         return mean, np.sqrt(variance)
 
 
-def prior_over(parameters: int) -> Prior:
-    """PB2's priors with less noise."""
-    usual = Prior.over(parameters, extra=0)
+def prior_over(parameters: int, extra: int = 0) -> Prior:
+    """PB2's priors with less noise; the last `extra` coordinates are no parameters."""
+    usual = Prior.over(parameters, extra)
     mean, deviation = usual.mean.copy(), usual.deviation.copy()
     mean[-1], deviation[-1] = math.log(0.05), 1.5
     return Prior(mean, deviation)

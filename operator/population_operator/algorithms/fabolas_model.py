@@ -1,4 +1,4 @@
-"""The Gaussian process over configurations and budgets of FABOLAS (arXiv 1605.07079, section 4.1).
+"""The Gaussian process of FABOLAS over configurations and budgets (arXiv 1605.07079, section 4.1).
 
     k((x, s), (x', s')) = k_x(x, x') phi(s)' S phi(s')
 
@@ -21,22 +21,8 @@ import numpy as np
 
 from population_operator.algorithms.cholesky import Array, factor, inverse_of_triangular
 from population_operator.algorithms.gaussian_process_fit import maximise
-from population_operator.api import CategoricalDomain
-from population_operator.model.space import Hyperparameters, Space, categories, to_unit
 
 Basis = Callable[[Array], Array]
-
-
-def encoded(space: Space, values: Hyperparameters) -> Array:
-    """A configuration as coordinates (D): one for each number, one for each category."""
-    found: list[float] = []
-    for parameter in space:
-        domain, value = parameter.domain, values.get(parameter.name)
-        if isinstance(domain, CategoricalDomain):
-            found += [float(known == value) for known in categories(domain)]
-        else:
-            found.append(0.5 if value is None else to_unit(domain, float(value)))
-    return np.array(found)
 
 
 def loss_basis(shares: Array) -> Array:
@@ -62,7 +48,7 @@ def matern(a: Array, b: Array, lengths: Array) -> Array:
 
 @dataclass(frozen=True)
 class Process:
-    """A process conditioned on n rows: coordinates (n x D), shares (n), targets (n).
+    """A process conditioned on n rows: coordinates (n x D), shares (n).
 
     `whitening` is the inverse of the Cholesky factor of the rows' covariance with noise, `white`
     (n) that times the targets.
@@ -72,7 +58,6 @@ class Process:
     basis: Basis
     coordinates: Array
     shares: Array
-    targets: Array
     whitening: Array
     white: Array
 
@@ -87,45 +72,15 @@ class Process:
             return value - 0.5 * float(away @ away), slope - away / deviation
 
         found, _ = maximise(objective, mean, np.diag(deviation**2))
-        return cls._given(np.round(found, 3), basis, coordinates, shares, targets)
-
-    @classmethod
-    def _given(
-        cls, theta: Array, basis: Basis, coordinates: Array, shares: Array, targets: Array
-    ) -> Process:
+        theta = np.round(found, 3)
         rows = _rows(theta, basis, coordinates, shares)
         whitening = inverse_of_triangular(factor(rows, 1.0))
-        return cls(theta, basis, coordinates, shares, targets, whitening, whitening @ targets)
-
-    def believing(self, coordinates: Array, shares: Array) -> Process:
-        """The process when these points (q) have come to what it predicts.
-
-        The kriging believer (Ginsbourger et al., 2010, section 3.2): what is being tried lowers the
-        variance where it is, and nothing else.
-        """
-        if not len(shares):
-            return self
-        return self._given(
-            self.theta,
-            self.basis,
-            np.concatenate((self.coordinates, coordinates)),
-            np.concatenate((self.shares, shares)),
-            np.concatenate((self.targets, self.means(coordinates, shares))),
-        )
+        return cls(theta, basis, coordinates, shares, whitening, whitening @ targets)
 
     @property
     def noise(self) -> float:
         """The variance of an observation's noise."""
         return math.exp(2.0 * float(self.theta[-1]))
-
-    def means(self, coordinates: Array, shares: Array) -> Array:
-        """Means (q) of the noiseless values."""
-        return np.asarray(self._seen(coordinates, shares).T @ self.white)
-
-    def at(self, coordinates: Array, shares: Array) -> tuple[Array, Array]:
-        """Means and variances (q each) of the noiseless values."""
-        seen = self._seen(coordinates, shares)
-        return seen.T @ self.white, self._left(seen, shares)
 
     def predict(self, coordinates: Array, shares: Array) -> tuple[Array, Array]:
         """Means (q) and covariances (q x q) of the noiseless values."""
@@ -135,10 +90,7 @@ class Process:
 
     def variances(self, coordinates: Array, shares: Array) -> Array:
         """The variances (q) of the noiseless values, at least 0."""
-        return self._left(self._seen(coordinates, shares), shares)
-
-    def _left(self, seen: Array, shares: Array) -> Array:
-        rows = self.basis(shares)
+        seen, rows = self._seen(coordinates, shares), self.basis(shares)
         prior = np.einsum("qi,ij,qj->q", rows, _budget(self.theta), rows)
         return np.asarray(np.maximum(prior - (seen * seen).sum(axis=0), 0.0))
 
