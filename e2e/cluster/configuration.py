@@ -38,6 +38,7 @@ def write(network: NodeNetwork, folder: Path, kubeconfig: Path, ca_file: Path) -
 def _containerd(folder: Path) -> str:
     # restrict_oom_score_adj: a container's score may not go below containerd's own where root
     # lacks CAP_SYS_RESOURCE, and without it no sandbox starts.
+    # netns_mounts_under_state_dir: Pods that are there at the end leave nothing in /run/netns.
     return f"""version = 2
 root = "{folder / "containerd"}"
 state = "{folder / "containerd-state"}"
@@ -46,6 +47,7 @@ state = "{folder / "containerd-state"}"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{recipes.local(recipes.PAUSE)}"
   restrict_oom_score_adj = true
+  netns_mounts_under_state_dir = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{CNI_PROGRAMS}"
     conf_dir = "{folder / "cni"}"
