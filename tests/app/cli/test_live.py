@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
 
 from population_operator.app.cli.live import LiveTable
+from population_operator.app.cli.log import notable
 from population_operator.app.cli.notes import note_of
+from population_operator.app.cli.recent import Recent
 from population_operator.app.cli.table import chosen, picture
 from population_operator.core.history import History, history
 from tests.journals import Remembers, Run, a_run, crashing, small
@@ -116,3 +119,23 @@ def test_words_of_workers_cannot_style_the_terminal() -> None:
     assert "\x1b" not in out
     assert "[red]x[/]" in out
     assert "second line; tries again" in out
+
+
+def test_failures_that_are_alike_leave_room_for_other_events() -> None:
+    def fault(simulation, count: int) -> None:  # type: ignore[no-untyped-def]
+        if 5 <= count < 25:
+            for worker in ("w0", "w1"):
+                simulation.fleet.kill(worker, detail=f"boom in logs/{worker}.log")
+
+    run = a_run(small(), fault=fault)
+    found, recent = history(run.entries), Recent(5)
+    told, most = 0, 0
+    for happening in filter(notable, found.happenings):
+        recent.add(happening.time, happening)
+        told += 1
+        lines = [text for _, text in recent.lines]
+        assert sum("boom in logs" in text and " failed on " in text for text in lines) <= 1
+        most = max([most, *(int(n) for n in re.findall(r"\((\d+) like that\)", "".join(lines)))])
+        assert len(lines) == min(5, len(lines))
+    assert told > 5
+    assert most > 3

@@ -9,9 +9,9 @@ from itertools import pairwise
 from rich.console import Console
 
 from population_operator.app.cli.live import LiveTable
-from population_operator.app.cli.log import QUIET, STARTING
+from population_operator.app.cli.log import QUIET, STARTING, _ended, passed
 from population_operator.app.simulate import Simulation, simulate
-from population_operator.core.history import History
+from population_operator.core.history import History, history
 from population_operator.model.entry import Cause, Entry
 from tests.algorithms.bandits import a_bandit
 from tests.journals import a_run, small
@@ -153,3 +153,44 @@ def test_the_table_says_who_starts() -> None:
     assert "1/2 workers busy, 1 starting" in log.out.getvalue()
     assert "waits until w1 has started" in log.out.getvalue()
     assert "waits until w0 has started" not in log.out.getvalue()
+
+
+# --- a run that goes on ---
+
+
+def resumed(entries: tuple[Entry, ...], known: int) -> list[str]:
+    """The lines of a process that finds so many entries in the journal, and sees the others."""
+    before, found, out = history(entries[:known]), History(), io.StringIO()
+    for entry in entries[:known]:
+        found.add(entry)
+    with LiveTable(Console(file=out, width=80), clock=lambda: found.state.time) as table:
+        table.resume(before.state, before)
+        for entry in entries[known:]:
+            table.update(found.state, found)
+            found.add(entry)
+        table.update(found.state, found)
+    return out.getvalue().splitlines()
+
+
+def test_a_run_that_goes_on_says_where_it_was_and_tells_only_what_is_new() -> None:
+    entries = a_run(small()).entries
+    whole = logged(entries)
+    known = next(n for n in range(1, len(entries)) if passed(history(entries[:n]).state) == 6)
+    before = history(entries[:known]).state
+    first, *rest = resumed(entries, known)
+    assert f"goes on from its journal: {before.reports} reports, interval 6 of 8 is done" in first
+    assert before.best is not None
+    assert f"best score {before.best.score:.4g}" in first
+    assert rest == whole[-len(rest) :]
+    assert sum("is done" in line for line in rest) == 2
+
+
+def test_trials_that_go_on_say_how_many_have_ended() -> None:
+    experiment = a_bandit("grid", workers=2, points=4).steps(1, 4).build()
+    _, entries = simulate(experiment, Learning())
+    known = next(n for n in range(1, len(entries)) if _ended(history(entries[:n]).state) == 2)
+    first, *rest = resumed(entries, known)
+    assert "reports, 2 of 4 trials ended; best score" in first
+    assert any(" Complete: " in line for line in rest)
+    assert "4 of 4 trials ended" in rest[-1]
+    assert not any("Running: Started" in line for line in rest)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.live import Live
 
-from population_operator.app import words
 from population_operator.app.cli.log import Log, notable
+from population_operator.app.cli.recent import Recent
 from population_operator.app.cli.table import picture
-from population_operator.core.history import History
+from population_operator.core.history import Happening, History
 from population_operator.model.state import State
 
 FRAME = 0.1
@@ -46,7 +45,7 @@ class LiveTable:
         self._starting = starting
         self._log = Log(self._console, clock)
         self._told = 0
-        self._recent: deque[tuple[float, str]] = deque(maxlen=EVENTS)
+        self._recent = Recent(EVENTS)
         self._drawn = 0.0
         self._last: tuple[State, History] | None = None
         self._live: Live | None = None
@@ -71,19 +70,30 @@ class LiveTable:
         else:
             self._log.close()
 
+    def resume(self, state: State, history: History) -> None:
+        """Take in where an earlier process left the run: its events are not told again."""
+        self._remember(state, history)
+        if self._live is None:
+            self._log.resume(state)
+
     def update(self, state: State, history: History) -> None:
         """Take in where the run stands now. Cheap where nothing has changed."""
         if state.experiment is None:
             return
         self._last = (state, history)
-        news = history.happenings[self._told :]
-        self._told = len(history.happenings)
-        told = (h for h in news if notable(h))
-        self._recent.extend((h.time - state.started_at, words.sentence(h)) for h in told)
+        news = self._remember(state, history)
         if self._live is None:
             self._log.update(state, news, self._starting())
         elif self._clock() - self._drawn >= FRAME:
             self._draw(state, history)
+
+    def _remember(self, state: State, history: History) -> Sequence[Happening]:
+        """What is new since this was asked last."""
+        news = history.happenings[self._told :]
+        self._told = len(history.happenings)
+        for happening in filter(notable, news):
+            self._recent.add(happening.time - state.started_at, happening)
+        return news
 
     def _draw(self, state: State, history: History) -> None:
         if self._live is None:
@@ -93,7 +103,7 @@ class LiveTable:
         shown = picture(
             state,
             history,
-            tuple(self._recent),
+            self._recent.lines,
             now=self._drawn,
             width=size.width,
             height=size.height,

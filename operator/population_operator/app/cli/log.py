@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 
 from rich.console import Console
 from rich.text import Text
 
 from population_operator.app import words
+from population_operator.app.cli.recent import failure_shape
 from population_operator.core.directives import finished
 from population_operator.core.history import (
     AcceptedReport,
@@ -55,6 +55,19 @@ class Log:
         self._waits = True
         self._failures = _Failures()
 
+    def resume(self, state: State) -> None:
+        """Say where an earlier process left the run; what it told is not told again."""
+        self._began = state.started_at
+        parts = [words.plural(state.reports, "report")]
+        if state.spec.spec.algorithm.trials:
+            self._trials = state.reports, _ended(state), _best(state)
+            parts.append(_trials_done(state))
+        elif passed(state):
+            self._interval = passed(state)
+            parts.append(_intervals_done(state))
+        said = ", ".join(parts) + _best(state)
+        self._line(self._clock(), f"goes on from its journal: {said}")
+
     def update(self, state: State, news: Iterable[Happening], starting: frozenset[str]) -> None:
         """Take in what is new. `starting` are workers that run, and have never answered."""
         self._began = state.started_at
@@ -81,22 +94,17 @@ class Log:
             self._print(self._failures.time, said)
 
     def _intervals(self, state: State) -> None:
-        interval, schedule = passed(state), state.spec.spec.schedule
-        if interval > self._interval:
+        if (interval := passed(state)) > self._interval:
             self._interval = interval
-            line = f"interval {interval} of {-(-schedule.max_steps // schedule.interval)} is done"
             exploits = words.plural(state.exploits, "exploit")
-            self._line(state.time, f"{line}; {exploits}{_best(state)}")
+            self._line(state.time, f"{_intervals_done(state)}; {exploits}{_best(state)}")
 
     def _trials_end(self, state: State) -> None:
         reports, before, best = self._trials
         is_better = _best(state) != best and _ended(state) > before
         if is_better or (state.reports > reports and self._quiet_for(QUIET)):
             self._trials = state.reports, _ended(state), _best(state)
-            bandit = bandit_of(state)
-            total = bandit.plan(state.spec).trials if bandit else None
-            said = f"{_ended(state)} of {total}" if total else f"{_ended(state)}"
-            self._line(state.time, f"{said} trials ended{_best(state)}")
+            self._line(state.time, f"{_trials_done(state)}{_best(state)}")
 
     def _starts(self, state: State, starting: frozenset[str]) -> None:
         """How many workers are ready, where it takes them a while."""
@@ -137,10 +145,8 @@ class _Failures:
 
     def counts(self, happening: Happening) -> bool:
         """Whether it is one of them, and need not be told now."""
-        kinds = (IncidentKind.GONE, IncidentKind.FAILED)
-        if not isinstance(happening, Incident) or happening.kind not in kinds:
+        if not isinstance(happening, Incident) or not (shape := failure_shape(happening)):
             return False
-        shape = re.sub(r"\d+", "", words.sentence(happening))
         if shape not in self._known:
             self._known.add(shape)
             return False
@@ -167,6 +173,17 @@ def passed(state: State) -> int:
 def _ended(state: State) -> int:
     schedule = state.spec.spec.schedule
     return sum(finished(member, schedule) for member in state.members.values())
+
+
+def _intervals_done(state: State) -> str:
+    schedule = state.spec.spec.schedule
+    return f"interval {passed(state)} of {-(-schedule.max_steps // schedule.interval)} is done"
+
+
+def _trials_done(state: State) -> str:
+    bandit = bandit_of(state)
+    total = bandit.plan(state.spec).trials if bandit else None
+    return f"{_ended(state)} of {total} trials ended" if total else f"{_ended(state)} trials ended"
 
 
 def _best(state: State) -> str:

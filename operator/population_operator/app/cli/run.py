@@ -18,7 +18,6 @@ from population_operator.app.embedded import EmbeddedRun, Program
 from population_operator.app.manifest import load
 from population_operator.app.report import write_report
 from population_operator.app.result import write_result
-from population_operator.core.fold import fold
 from population_operator.core.history import History
 from population_operator.model.entry import Entry, Phase
 from population_operator.model.state import State
@@ -46,13 +45,16 @@ def run(file: Path, output: Path | None, seed: int | None) -> int:
 async def _run(experiment: PopulationExperiment, program: Program, folder: RunFolder) -> int:
     embedded = EmbeddedRun(experiment, folder)
     try:
-        before = _refuse_changes(experiment, await embedded.known())
-        if before is not None and before.phase.ended:
-            await embedded.tidy(before)
+        before = _history(await embedded.known())
+        _refuse_changes(experiment, before.state)
+        if before.state.phase.ended:
+            await embedded.tidy(before.state)
             history = _history(await embedded.known())
             print(f"{folder.root} holds a run that has ended; another --output starts a new one")
         else:
             with LiveTable(starting=embedded.starting) as table:
+                if before.state.experiment is not None:
+                    table.resume(before.state, before)
                 _, history = await embedded.run(program, table.update)
         write_result(folder.result, history, folder)
         write_report(folder.report, history)
@@ -91,17 +93,12 @@ def program_of(experiment: PopulationExperiment, file: Path) -> Program:
     return Program((found, *command[1:]), {**env, "PATH": programs}, cwd)
 
 
-def _refuse_changes(experiment: PopulationExperiment, entries: tuple[Entry, ...]) -> State | None:
-    """The state that the folder holds, if any; what a run depends on may not have changed."""
-    if not entries:
-        return None
-    state = State()
-    for entry in entries:
-        state = fold(state, entry)
-    problems = refused_changes(state.spec, experiment)
-    if problems:
+def _refuse_changes(experiment: PopulationExperiment, before: State) -> None:
+    """What a run depends on may not have changed since the folder's state."""
+    if before.experiment is None:
+        return
+    if problems := refused_changes(before.spec, experiment):
         raise ManifestError(problems)
-    return state
 
 
 def _history(entries: tuple[Entry, ...]) -> History:
