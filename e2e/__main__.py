@@ -8,8 +8,9 @@ import sys
 import time
 
 from e2e.cluster import Cluster, images, recipes, sweep
-from e2e.cluster.cluster import FOLDER, GPUS, CannotRun
+from e2e.cluster.cluster import FOLDER, GPUS
 from e2e.cluster.network import NodeNetwork
+from e2e.cluster.packages import CannotRun
 
 UP = """
   export KUBECONFIG={kubeconfig}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -12,30 +10,14 @@ from types import TracebackType
 from tests.apiserver.cluster import binaries, credentials, storage
 from tests.apiserver.cluster.control_plane import ControlPlane, Pace
 
-from e2e.cluster import network, sweep
+from e2e.cluster import network, packages, sweep
 from e2e.cluster.access import Access, Tell
 from e2e.cluster.network import NodeNetwork
 from e2e.cluster.node import Node, Programs
+from e2e.cluster.packages import CannotRun
 
 FOLDER = Path("/var/lib/population-e2e")
 GPUS = (2, 1)
-NEEDED = {
-    "containerd": "containerd",
-    "ctr": "containerd",
-    "runc": "runc",
-    "ip": "iproute2",
-    "nsenter": "util-linux",
-    "nft": "nftables",
-    "conntrack": "conntrack",
-    "buildah": "buildah",
-    "mmdebstrap": "mmdebstrap",
-    "prometheus": "prometheus",
-}
-"""Each program, and the Debian package that has it."""
-
-
-class CannotRun(Exception):
-    """Why a cluster cannot be had here, and what to do."""
 
 
 class Cluster(Access):
@@ -132,35 +114,11 @@ def find_programs(tell: Tell) -> Programs:
     """
     if os.geteuid() != 0:
         raise CannotRun("a cluster of real nodes needs root: use sudo, or E2E_CLUSTER=existing")
-    missing = {package for program, package in NEEDED.items() if not _which(program)}
-    if not Path("/usr/lib/cni/bridge").exists():
-        missing.add("containernetworking-plugins")
-    if missing:
-        _install(sorted(missing), tell)
+    packages.install(packages.FOR_NODES, tell)
     node = binaries.find_or_build_node(tell)
-    found = {name: _which(name) for name in ("containerd", "ctr")}
     return Programs(
-        node["kubelet"], node["kube-proxy"], Path(found["containerd"]), Path(found["ctr"])
+        node["kubelet"],
+        node["kube-proxy"],
+        packages.find("containerd"),
+        packages.find("ctr"),
     )
-
-
-def _install(packages: list[str], tell: Tell) -> None:
-    if not shutil.which("apt-get"):
-        raise CannotRun(f"install {', '.join(packages)} (the names of Debian's packages)")
-    tell(f"Installing {', '.join(packages)}")
-    # Packages start their services at once; only the programs are wanted.
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
-        done = subprocess.run(
-            ["apt-get", "-q", *command],
-            capture_output=True,
-            text=True,
-            env=environment,
-            check=False,
-        )
-        if done.returncode:
-            raise CannotRun(f"apt-get {' '.join(command)}: {done.stderr.strip()[-800:]}")
-
-
-def _which(program: str) -> str:
-    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or ""

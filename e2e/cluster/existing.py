@@ -16,7 +16,7 @@ from tests.apiserver.cluster.client import Client
 
 from e2e.cluster import settings
 from e2e.cluster.access import Access
-from e2e.cluster.cluster import CannotRun
+from e2e.cluster.packages import CannotRun
 
 _KIND = (
     "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -10,18 +10,17 @@ import fcntl
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from e2e.cluster import indexes, recipes
+from e2e.cluster import indexes, packages, recipes
+from e2e.cluster.access import Tell
 from e2e.cluster.recipes import CHECKOUT, SUITE, Base, Image, digest
 
 KEPT = 3
 """Archives of each image, the last used ones: about as many checkouts as work side by side."""
-
-Tell = Callable[[str], None]
 
 
 class ImageFailed(Exception):
@@ -34,7 +33,13 @@ def cache() -> Path:
 
 
 def build_all(images: Sequence[Image], tell: Tell) -> list[Path]:
-    """The archive of each; side by side, as they wait for a network most of the time."""
+    """The archive of each; side by side, as they wait for a network most of the time.
+
+    Raises:
+      CannotRun: a program is missing that we cannot install.
+      ImageFailed: a build failed.
+    """
+    packages.install(packages.FOR_IMAGES, tell)
     with ThreadPoolExecutor() as pool:
         # First what many stand on: more threads than that would only wait for them.
         list(pool.map(lambda base: build(base, tell), _bases(images)))
