@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.walltime.task import ETA, SPACE, STEPS, Network
+from benchmarks.walltime.task import ETA, STEPS, chosen
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDLESS = 1e9
@@ -36,11 +36,12 @@ def ray(seed: int, points: Points, folder: Path, model: bool = False) -> None:
     from ray import tune
 
     def train(values: dict[str, Any]) -> None:
-        network = Network(values)
+        network = chosen().network(values)
         for _ in range(STEPS):
             loss = network.train()
             tune.report({"loss": loss, "step": network.step})
 
+    space = chosen().space
     kinds = {"log": tune.loguniform, "linear": tune.uniform, "whole": tune.lograndint}
     search: Any = tune.search.BasicVariantGenerator(points)
     if model:
@@ -50,7 +51,7 @@ def ray(seed: int, points: Points, folder: Path, model: bool = False) -> None:
     library.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     tune.Tuner(
         train,
-        param_space={name: kinds[scale](low, high) for name, (low, high, scale) in SPACE.items()},
+        param_space={name: kinds[scale](low, high) for name, (low, high, scale) in space.items()},
         tune_config=tune.TuneConfig(
             metric="loss", mode="min", num_samples=len(points), max_concurrent_trials=2,
             reuse_actors=True, search_alg=search,
@@ -74,12 +75,13 @@ def syne(seed: int, points: Points, folder: Path, model: bool = False) -> None:
     from syne_tune.optimizer.baselines import ASHA, BOHB
 
     os.environ["SYNETUNE_FOLDER"] = str(folder)
+    space = chosen().space
     kinds = {"log": config_space.loguniform, "linear": config_space.uniform,
              "whole": config_space.lograndint}  # fmt: skip
     Tuner(
         trial_backend=LocalBackend(entry_point=str(Path(__file__).with_name("syne_trial.py"))),
         scheduler=(BOHB if model else ASHA)(
-            {name: kinds[scale](low, high) for name, (low, high, scale) in SPACE.items()},
+            {name: kinds[scale](low, high) for name, (low, high, scale) in space.items()},
             metric="loss", time_attr="step", max_t=STEPS, reduction_factor=ETA, random_seed=seed,
             points_to_evaluate=None if model else points,
         ),
@@ -117,12 +119,12 @@ def _optuna(seed: int, folder: Path, halving: bool) -> None:
 
     def objective(trial: Any) -> float:
         values: dict[str, Any] = {}
-        for name, (low, high, scale) in SPACE.items():
+        for name, (low, high, scale) in chosen().space.items():
             if scale == "whole":
                 values[name] = trial.suggest_int(name, int(low), int(high), log=True)
             else:
                 values[name] = trial.suggest_float(name, low, high, log=scale == "log")
-        network = Network(values)
+        network = chosen().network(values)
         loss = ENDLESS
         for _ in range(STEPS):
             loss = network.train()

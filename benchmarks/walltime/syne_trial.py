@@ -9,16 +9,16 @@ from pathlib import Path
 from syne_tune import Reporter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from benchmarks.walltime.task import SPACE, STEPS, Network
+from benchmarks.walltime.task import STEPS, chosen
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    for name, (_, _, scale) in SPACE.items():
+    parser, task = argparse.ArgumentParser(), chosen()
+    for name, (_, _, scale) in task.space.items():
         parser.add_argument(f"--{name}", type=int if scale == "whole" else float)
     values = vars(parser.parse_known_args()[0])
     report = Reporter()
-    network = Network(values)
+    network = task.network(values)
     for _ in range(STEPS):
         loss = network.train()
         report(step=network.step, loss=loss)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 
-from benchmarks.walltime.task import Network, data
+from benchmarks.walltime.network import data
+from benchmarks.walltime.task import chosen
 from population_worker import Session
 
 
 def main() -> None:
     data()
+    task = chosen()
     lowest = math.inf
     with Session() as session:
         for member in session.members():
-            network = Network(member.hyperparameters)
+            network = task.network(member.hyperparameters)
             for interval in member.intervals(network):
                 while not member.ended and network.step < interval.until:
                     loss = network.train()
