@@ -3,7 +3,7 @@
 `few` has the five hyperparameters of SGD and the digits as they are, each also shifted by a pixel
 in four directions: every 32nd random configuration is good enough, so to find one is mostly luck.
 `many` has ten: random distortions of the examples, their sizes to be chosen, and averaged weights,
-too. The best of 64 random configurations ends at twice the loss of what a person writes down at once.
+too. The best of 64 random configurations ends at twice the loss of what a person writes down.
 
 A step takes 0.15 to 0.7 s of a core; rungs end at 1, 3, 9 and 27 steps.
 
