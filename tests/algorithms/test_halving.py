@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,6 +57,20 @@ def test_a_worker_that_saves_nothing_starts_again_from_zero() -> None:
     best = found[-1]
     assert best.kind is DecisionKind.PROMOTE and best.source is None and best.until == 27
     assert "starts again from zero" in best.reason
+
+
+def test_a_trial_beyond_its_next_rung_trains_at_least_a_step_more() -> None:
+    trials = []
+    for i in range(9):
+        trial, step = a_trial(i, STEPS, [i / 10]), 9 + i * 4
+        latest = trial.latest and trial.latest.model_copy(update={"step": step})
+        trials.append(replace(trial, step=step, latest=latest))
+    found = [d for d in asked(NINE.build(), trials) if d.kind is DecisionKind.PROMOTE]
+    assert [(d.rung, d.source and d.source.step, d.until) for d in found] == [
+        (1, 33, 34),
+        (1, 37, 38),
+        (1, 41, 42),
+    ]
 
 
 def test_free_workers_begin_the_next_bracket() -> None:

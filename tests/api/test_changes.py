@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from population_operator.api.changes import refused_changes
-from tests.builders import an_experiment
+from tests.algorithms.bandits import a_bandit
+from tests.builders import ExperimentBuilder, an_experiment
 
 
 def lr(**domain: Any) -> dict[str, Any]:
@@ -26,6 +29,26 @@ def test_a_domain_of_another_kind_shows_only_what_somebody_wrote() -> None:
     assert (removed.path, added.path) == ("spec.parameters[0].float", "spec.parameters[0].integer")
     assert "is absent now" in removed.message
     assert "step" not in removed.message
+
+
+@pytest.mark.parametrize("block", ["asha", "hyperband", "tpe"])
+def test_rungs_are_computed_from_the_steps(block: str) -> None:
+    before, after = (bandit(block, steps).build() for steps in (81, 243))
+    (problem,) = refused_changes(before, after)
+    assert problem.path == "spec.schedule.maxSteps"
+    assert "is 243 now and was 81: it is fixed" in problem.message
+
+
+@pytest.mark.parametrize(("block", "refused"), [("hyperband", 1), ("bohb", 1), ("asha", 0)])
+def test_brackets_are_computed_from_the_size(block: str, refused: int) -> None:
+    before, after = (bandit(block, 81, size).build() for size in (40, 50))
+    assert len(refused_changes(before, after)) == refused
+    (problem,) = refused_changes(after, before)
+    assert problem.path == "spec.population.size"
+
+
+def bandit(block: str, steps: int, size: int = 40) -> ExperimentBuilder:
+    return a_bandit(block, size).steps(1, steps)
 
 
 def test_an_unchanged_experiment_may_go_on() -> None:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from population_operator.api import parse
+from population_operator.api.algorithm import ALGORITHMS
 from population_operator.api.problems import ManifestError
 from population_operator.api.schema import KINDS
-from population_operator.api.transitions import CHANGEABLE, FIXED
+from population_operator.api.transitions import CHANGEABLE, FIXED, FIXED_WITH
+from population_operator.api.trials import TRIALS
 from tests.api import corpus
 
 pytest.importorskip("cel_expr_python", reason="cel-expr-python is not installed")
@@ -187,6 +189,22 @@ def test_what_was_not_given_cannot_be_added(case: str, server: ApiServer) -> Non
 def test_the_rest_may_change(path: str, change: Change, server: ApiServer) -> None:
     new, old = changed(change)
     assert server.refusals(new, old) == []
+
+
+@pytest.mark.parametrize("block", TRIALS)
+def test_what_rungs_are_computed_from_is_fixed(block: str, server: ApiServer) -> None:
+    old = full()
+    old["spec"]["algorithm"] = {ALGORITHMS[block]: {}}
+    old["spec"]["population"] = {"size": 9, "parallelism": 2}
+    if block == "grid":
+        del old["spec"]["initial"]
+    assert server.refusals(old) == []
+    for path, value in (("schedule.maxSteps", 8000), ("population.size", 10)):
+        new = copy.deepcopy(old)
+        put(path, value)(new["spec"])
+        said = server.refusals(new, old)
+        assert bool(said) == (block in FIXED_WITH[path]), said
+        assert not said or f"{path} is fixed with" in str(said)
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -155,6 +155,17 @@ def test_a_silent_worker_is_given_up_while_others_answer() -> None:
     assert story.member("m0").failures == 0, "uncharged"
 
 
+def test_a_worker_that_refuses_its_directive_is_ended_and_charged() -> None:
+    story = running(BUILDER)
+    refuses = present(story, "w0", refusal="until: 3 is not beyond restore.step 4")
+    (event,) = news(story.state, Observation(EXPERIMENT, (*refuses, *present(story, "w1", "w2"))))
+    assert isinstance(event, WorkerGone)
+    assert (event.worker, event.cause) == ("w0", Cause.REFUSED)
+    assert event.detail == "it refuses its directive: until: 3 is not beyond restore.step 4"
+    story.tell(event)
+    assert story.member("m0").failures == 1
+
+
 def test_when_nobody_answers_it_is_we_who_are_cut_off() -> None:
     story = running(BUILDER)
     world = Observation(EXPERIMENT, present(story, silent_for=SILENCE * 10))

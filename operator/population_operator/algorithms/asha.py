@@ -125,8 +125,7 @@ def _answers(
                 continue
             hopeless = value == float("-inf")
             if place <= places and not hopeless:
-                until = steps[rung + 1]
                 said = in_words(member, rung, place, len(done))
-                yield promote(member, rung + 1, until, f"{said}; goes on to step {until}")
+                yield promote(member, rung + 1, steps[rung + 1], said)
             elif stopping or hopeless:
                 yield stop(member, f"{in_words(member, rung, place, len(done))}; it ends")

@@ -257,7 +257,7 @@ def _answers(
         if member is not best:
             yield stop(member, f"its budget is used; {best.name} promises more")
         elif over:
-            reason = f"it promises the most at step {steps[-1]}; goes on to it"
+            reason = f"it promises the most at step {steps[-1]}"
             yield promote(member, len(steps) - 1, steps[-1], reason)
 
 

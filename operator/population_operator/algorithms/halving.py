@@ -63,8 +63,7 @@ def _rung(experiment: PopulationExperiment, state: State, bracket: Bracket) -> I
     for place, member in enumerate(ranked(field, rung, goal), start=1):
         said = in_words(member, rung, place, len(field))
         if place <= places and value_at(member, rung, goal) > float("-inf"):
-            until = bracket.steps[rung + 1]
-            yield promote(member, rung + 1, until, f"{said}; goes on to step {until}")
+            yield promote(member, rung + 1, bracket.steps[rung + 1], said)
         else:
             yield stop(member, f"{said}, {places} go on; it ends")
 

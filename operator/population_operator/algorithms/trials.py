@@ -42,11 +42,18 @@ def drawn(experiment: PopulationExperiment, index: int, key: Key) -> tuple[dict[
 
 
 def promote(member: Member, rung: int, until: int, reason: str) -> Decision:
-    """The trial goes on to a rung. One whose worker cannot save starts again from zero."""
+    """The trial goes on to a rung, which ends at step `until`.
+
+    One whose worker cannot save starts again from zero. One whose last interval ended beyond
+    `until` already trains at least one step more: nothing else brings a report.
+    """
     saved = member.latest is None or member.latest.checkpoint
+    source = member.position if saved else None
+    until = max(until, source.step + 1) if source else until
     more = "" if saved else "; its worker saves nothing, so it starts again from zero"
-    return _next(member, DecisionKind.PROMOTE, rung, reason + more).model_copy(
-        update={"until": until, "source": member.position if saved else None}
+    said = f"{reason}; goes on to step {until}{more}"
+    return _next(member, DecisionKind.PROMOTE, rung, said).model_copy(
+        update={"until": until, "source": source}
     )
 
 

@@ -9,9 +9,7 @@ from typing import Any
 
 from population_operator.api.experiment import PopulationExperiment
 from population_operator.api.problems import Problem
-from population_operator.api.transitions import FIXED
-
-GROWING = ("population.size", "schedule.maxSteps")
+from population_operator.api.transitions import FIXED, FIXED_WITH
 
 
 def refused_changes(
@@ -25,18 +23,28 @@ def refused_changes(
             f"is {_said(is_)} now and was {_said(was)}: it is fixed once a run has "
             "started; change it back, or start a new run in another folder (`--output DIR`)",
         )
-        for path in FIXED
+        for path in (*FIXED, *_fixed_with(before))
         for where, was, is_ in _differences(path, _at(old, path), _at(new, path))
     ]
     problems += [
         Problem(f"spec.{path}", f"was {_at(old, path)}: it may only grow, got {_at(new, path)}")
-        for path in GROWING
-        if not _grown(_at(old, path), _at(new, path))
+        for path in FIXED_WITH
+        if path not in _fixed_with(before) and not _grown(_at(old, path), _at(new, path))
     ]
     if before.metadata.name != after.metadata.name:
         text = f"the folder holds a run of {before.metadata.name!r}: use another folder"
         problems.append(Problem("metadata.name", text))
     return tuple(problems)
+
+
+def _fixed_with(before: PopulationExperiment) -> tuple[str, ...]:
+    """What else is fixed, with the algorithm that the experiment has."""
+    algorithm = before.spec.algorithm
+    return tuple(
+        path
+        for path, names in FIXED_WITH.items()
+        if any(getattr(algorithm, name) is not None for name in names)
+    )
 
 
 def _differences(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -7,7 +7,11 @@ nobody.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
+from population_operator.api.algorithm import ALGORITHMS
 from population_operator.api.base import Cel
+from population_operator.api.trials import BRACKETS, TRIALS
 
 CHANGEABLE = (
     "objective.target",
@@ -22,7 +26,8 @@ CHANGEABLE = (
     "suspend",
     "ttlSecondsAfterFinished",
 )
-"""What a user may change; of these `population.size` and `schedule.maxSteps` may only grow.
+"""What a user may change; of these `population.size` and `schedule.maxSteps` may only grow, and not
+with every algorithm (`FIXED_WITH`).
 
 The Pod template, since decisions do not depend on it, and a limit that was too low, or an image
 that cannot be pulled, must be mendable: Pods that start from then on are made from it.
@@ -45,6 +50,16 @@ FIXED = (
 )
 """What a run depends on."""
 
+FIXED_WITH: Mapping[str, tuple[str, ...]] = {
+    "population.size": (*BRACKETS, "successive_halving"),
+    "schedule.maxSteps": TRIALS,
+}
+"""Of what may grow else, what is fixed with these algorithms (the fields of `Algorithm`).
+
+Rungs and brackets are computed from it, and trials that have ended keep no checkpoint from which
+they could go on.
+"""
+
 REFUSED = "Refused"
 """The phase of an experiment that has not begun, because the operator cannot use its spec."""
 
@@ -55,6 +70,21 @@ _NOT_BEGUN = (
 
 def _once_begun(rule: str, message: str, path: str) -> Cel:
     return Cel(f"({_NOT_BEGUN}) || ({rule})", message, f"spec.{path}")
+
+
+def _grows(path: str, *, optional: bool = False) -> Iterator[Cel]:
+    """It may only grow, and may not change at all with the algorithms that compute from it."""
+    now, before = f"self.spec.{path}", f"oldSelf.spec.{path}"
+
+    def compared(operator: str) -> str:
+        rule = f"{now} {operator} {before}"
+        return f"has({now}) == has({before}) && (!has({now}) || {rule})" if optional else rule
+
+    yield _once_begun(compared(">="), f"{path} may only grow", path)
+    blocks = [ALGORITHMS[name] for name in FIXED_WITH[path]]
+    concerned = " || ".join(f"has(self.spec.algorithm.{block})" for block in blocks)
+    said = f"{path} is fixed with {', '.join(blocks)}: create another experiment to change it"
+    yield _once_begun(f"!({concerned}) || ({compared('==')})", said, path)
 
 
 def _present(side: str, path: str) -> str:
@@ -84,16 +114,6 @@ _SAME_ORDER = _once_begun(
 TRANSITIONS = (
     *(_unchanged(path) for path in FIXED),
     _SAME_ORDER,
-    _once_begun(
-        "has(self.spec.population.size) == has(oldSelf.spec.population.size) && "
-        "(!has(self.spec.population.size) || "
-        "self.spec.population.size >= oldSelf.spec.population.size)",
-        "population.size may only grow",
-        "population.size",
-    ),
-    _once_begun(
-        "self.spec.schedule.maxSteps >= oldSelf.spec.schedule.maxSteps",
-        "schedule.maxSteps may only grow",
-        "schedule.maxSteps",
-    ),
+    *_grows("population.size", optional=True),
+    *_grows("schedule.maxSteps"),
 )

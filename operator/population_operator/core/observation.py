@@ -33,7 +33,8 @@ class PresentWorker:
     """An incarnation that exists.
 
     `started` says that its process runs; `silent_for` is how many seconds ago it last answered
-    (0 while it answers, and where nobody asks); `warm` that it takes directives while it runs.
+    (0 while it answers, and where nobody asks); `warm` that it takes directives while it runs;
+    `refusal` is its answer to the newest directive, where it cannot use it.
     """
 
     worker: str
@@ -42,6 +43,7 @@ class PresentWorker:
     started: bool = True
     silent_for: float = 0.0
     warm: bool = True
+    refusal: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,10 @@ def _gone(state: State, observation: Observation) -> list[Observed]:
         if at in told:
             found.append(told[at])
         elif at in present:
-            if others_answer and present[at].silent_for >= SILENCE:
+            if refusal := present[at].refusal:
+                said = f"it refuses its directive: {refusal}"
+                found.append(_lost(known, Cause.REFUSED, said))
+            elif others_answer and present[at].silent_for >= SILENCE:
                 found.append(_lost(known, Cause.UNREACHABLE, "it does not answer; others do"))
         elif known.uid:
             found.append(_lost(known, Cause.VANISHED, "it does not exist any more"))

@@ -44,7 +44,7 @@ class Cause(StrEnum):
     ABANDONED = "Abandoned"
     """The controller ended, and its workers with it; no slot is held for that."""
     REFUSED = "Refused"
-    """It could not be started at all (no such command, no such image)."""
+    """It could not be started at all (no such command, no such image), or takes no directive."""
 
     @property
     def charged(self) -> bool:

@@ -277,13 +277,18 @@ async def test_what_is_refused_is_not_sent_again(
         return web.json_response({"error": "hyperparameters.lr: is no number"}, status=status)
 
     worker.on_put = refuse
-    async with worker.serve(tmp_path), linked(worker) as link:
+    woken: list[int] = []
+    async with worker.serve(tmp_path), linked(worker, wake=lambda: woken.append(1)) as link:
         link.send(a_directive(3, until=10))
-        await eventually(lambda: tried, "it is tried")
+        await eventually(lambda: tried and link.sent, "it is tried")
+        assert ("lr: is no number" in link.refusal, bool(woken)) == (status == 422,) * 2
         for _ in range(10):
             link.send(a_directive(3, until=10))
             await asyncio.sleep(0.01)
         assert len(tried) == 1
+        worker.on_put = None
+        link.send(a_directive(4, until=20))
+        assert not link.refusal, "it is about the newest directive"
     assert "hyperparameters.lr: is no number" in caplog.text
 
 

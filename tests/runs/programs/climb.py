@@ -7,6 +7,7 @@ The environment says what goes wrong:
     NOISE     a report has this many samples, whose spread is as large as the score
     SLOW      a member and how many seconds more its intervals take: `m1:0.5`
     DIES      the step that nobody gets beyond: the process exits with 9
+    OVER      how many steps beyond its end an interval is trained
     SAVES     `no`: it saves nothing, and can load nothing
 
 Its model has a `width` where the manifest has one, and refuses the weights of another width, as a
@@ -28,6 +29,7 @@ NAN = os.environ.get("NAN", "").split(",")
 NOISE = int(os.environ.get("NOISE", "0"))
 SLOW, _, MORE = os.environ.get("SLOW", ":0").partition(":")
 SAVES = os.environ.get("SAVES", "yes") == "yes"
+OVER = int(os.environ.get("OVER", "0"))
 DIES = int(os.environ.get("DIES", "0"))
 TYPES = {
     "lr": float,
@@ -84,7 +86,7 @@ def main() -> None:
                 score = math.nan if broken else model.height
                 samples = [score * (1 + rng.gauss(0, 1)) for _ in range(NOISE)]
                 interval.report(
-                    interval.until,
+                    interval.until + OVER,
                     score,
                     samples=samples,
                     height=model.height,

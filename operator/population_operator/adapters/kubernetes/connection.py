@@ -68,6 +68,11 @@ class Connection:
         """Seconds since the last answer; 0 while it may still come, and before the first."""
         return self._speaker.silent_for(now)
 
+    @property
+    def refusal(self) -> str:
+        """Its answer to the newest directive, where it cannot use it."""
+        return self._speaker.refusal
+
     async def close(self) -> None:
         if self._probe is not None:
             self._probe.cancel()

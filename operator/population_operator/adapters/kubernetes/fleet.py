@@ -337,10 +337,10 @@ def _forget_past(run: _Run, state: State, wanted: Mapping[tuple[str, int], Desir
             del run.problems[name]
 
 
-def _answers(connection: Connection | None, now: float) -> tuple[float, bool]:
+def _answers(connection: Connection | None, now: float) -> tuple[float, bool, str]:
     if connection is None:
-        return 0.0, True
-    return connection.silent_for(now), connection.warm
+        return 0.0, True, ""
+    return connection.silent_for(now), connection.warm, connection.refusal
 
 
 def _explained(name: str, error: Exception) -> Problem:

@@ -58,10 +58,12 @@ def started(pod: Object) -> bool:
     return "running" in _worker(pod).get("state", {})
 
 
-def present(pod: Object, silent_for: float = 0.0, warm: bool = True) -> PresentWorker:
+def present(
+    pod: Object, silent_for: float = 0.0, warm: bool = True, refusal: str = ""
+) -> PresentWorker:
     worker, incarnation = place(pod)
     uid = str(pod["metadata"]["uid"])
-    return PresentWorker(worker, incarnation, uid, started(pod), silent_for, warm)
+    return PresentWorker(worker, incarnation, uid, started(pod), silent_for, warm, refusal)
 
 
 def gone(pod: Object) -> WorkerGone | None:

@@ -79,7 +79,14 @@ class LocalFleet:
         return Observation(
             experiment=experiment,
             present=tuple(
-                PresentWorker(i.worker, i.number, i.uid, silent_for=_silence(i, now)) for i in alive
+                PresentWorker(
+                    i.worker,
+                    i.number,
+                    i.uid,
+                    silent_for=_silence(i, now),
+                    refusal=i.link.refusal if i.link else "",
+                )
+                for i in alive
             ),
             gone=(
                 *(i.gone for i in self._all.values() if i.gone is not None),

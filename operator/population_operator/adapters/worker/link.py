@@ -55,6 +55,7 @@ class WorkerLink:
       events: what was heard and is not known to be in the journal.
       sent: the last directive that the worker acknowledged (or was started with).
       answered_at: the loop's time of the last answer; 0 before the first.
+      refusal: its answer to the newest directive, where it cannot use it.
     """
 
     session: aiohttp.ClientSession
@@ -66,6 +67,7 @@ class WorkerLink:
     sent: Directive | None = None
     events: list[WorkerEvent] = field(default_factory=list)
     answered_at: float = 0.0
+    refusal: str = ""
     _wanted: Directive | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -87,6 +89,7 @@ class WorkerLink:
         """Make this the directive to deliver, in place of an older one that was not delivered."""
         if directive != self._wanted:
             self._wanted = directive
+            self.refusal = ""
             self._changed.set()
 
     def prune(self, cursor: int) -> None:
@@ -191,8 +194,11 @@ class WorkerLink:
             if response.status not in (200, 409, 422):
                 response.raise_for_status()
             if response.status != 200:
-                # Not a matter of trying again: a newer one is held, or it cannot read ours.
+                # Not a matter of trying again: a newer one is held, or it cannot use ours.
                 text = (await response.text())[:500]
+                if response.status == 422 and directive == self._wanted:
+                    self.refusal = text
+                    self.wake()
                 log.warning(
                     "%s-%s refuses directive %s: %s",
                     self.worker,

@@ -73,6 +73,7 @@ class Scraper:
     cursor: int = 0
     events: list[WorkerEvent] = field(default_factory=list)
     answered_at: float = 0.0
+    refusal: str = ""
     _last_step: int = 0
     _task: asyncio.Task[None] | None = None
 
