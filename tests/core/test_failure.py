@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from population_operator.core.failure import back_off, healthiest
@@ -111,7 +113,7 @@ def test_where_nobody_ever_reports_it_fails_with_the_last_words() -> None:
             break
     assert story.state.phase is Phase.FAILED
     assert story.state.phase_reason == "WorkersFail"
-    assert "m0 failed 1 times in a row; Exited: w0 says no" in story.state.phase_message
+    assert "m0 failed once; Exited: w0 says no" in story.state.phase_message
     story.check()
 
 
@@ -129,6 +131,19 @@ def test_one_hopeless_member_does_not_end_a_healthy_experiment() -> None:
             story.report(busy, 0.5)
         assert story.state.phase is Phase.RUNNING
     assert story.member("m0").decision.kind is DecisionKind.REPLACE
+
+
+@pytest.mark.parametrize("score", [0.5, math.nan])
+def test_a_round_that_waits_for_one_beyond_help_ends(score: float) -> None:
+    """Nobody saves, or has a good score: there is no donor, and the round brings none."""
+    story = running(EXPERIMENT.synchronous().max_restarts(0))
+    story.report("w1", score, checkpoint=score != score)
+    story.gone("w0", detail="oh no")
+    assert story.state.phase is Phase.RUNNING, "w2 may still bring a donor"
+    story.report("w2", score, checkpoint=score != score)
+    assert story.state.phase is Phase.FAILED
+    assert story.state.phase_message == "m0 failed once; Exited: oh no"
+    story.check()
 
 
 # --- stragglers ---

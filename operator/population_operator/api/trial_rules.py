@@ -18,6 +18,9 @@ FRACTION = "a float with a min above 0, max 1, no step and no `when`"
 """What carries the part of the data that a trial trains on."""
 
 
+_NOTHING_TO_SEARCH = "must have one more beside algorithm.fabolas.fraction, which is not searched"
+
+
 def _has(*fields: str) -> str:
     return "(" + " || ".join(f"has(self.algorithm.{ALGORITHMS[field]})" for field in fields) + ")"
 
@@ -58,6 +61,12 @@ TRIALS_CEL = (
         "!has(p.when) && p.float.min > 0.0 && p.float.max == 1.0 && !has(p.float.step))",
         f"must name a parameter: {FRACTION}",
         "algorithm.fabolas.fraction",
+    ),
+    Cel(
+        "!has(self.algorithm.fabolas) || !has(self.algorithm.fabolas.fraction) || "
+        "self.parameters.size() > 1",
+        _NOTHING_TO_SEARCH,
+        "parameters",
     ),
 )
 """How many combinations a grid has is beyond CEL."""
@@ -102,6 +111,12 @@ def _fraction(spec: Any, name: str) -> Iterator[Problem]:
     if domain is None or domain.min <= 0 or domain.max != 1 or domain.step:
         message = f"must name a parameter: {FRACTION}, got {name}"
         yield Problem("algorithm.fabolas.fraction", message)
+    elif len(spec.parameters) == 1:
+        yield Problem("parameters", _NOTHING_TO_SEARCH)
+    for index, given in enumerate(spec.initial):
+        if name in given:
+            message = "must not be given: fabolas chooses the part of the data by itself"
+            yield Problem(f"initial[{index}].{name}", message)
 
 
 def _grid(spec: Any) -> Iterator[Problem]:

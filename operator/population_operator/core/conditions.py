@@ -94,6 +94,6 @@ def _progressing(state: State) -> Condition:
         causes = "; ".join(f"{m.name} failed {m.failures} times: {m.last_failure}" for m in failing)
         return Condition("Progressing", True, "MembersRestart", causes[:4000])
     if any(m.trial and m.latest and not m.latest.checkpoint for m in state.members.values()):
-        why = "workers save nothing: a trial that is promoted starts again from zero"
+        why = "workers save nothing: a trial starts again from zero whenever it goes on"
         return Condition("Progressing", True, "TrialsRestart", why)
     return Condition("Progressing", True, "MembersTrain", "")

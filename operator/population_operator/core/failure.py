@@ -39,6 +39,11 @@ def back_off(failures: int) -> float:
     return float(min(BACK_OFF * 2 ** min(failures - 1, 30), BACK_OFF_LIMIT))
 
 
+def in_a_row(failures: int) -> str:
+    """`failed 3 times in a row`."""
+    return "failed once" if failures == 1 else f"failed {failures} times in a row"
+
+
 def losses(before: State, state: State, observed: Iterable[Observed]) -> tuple[Follows, ...]:
     """Charge members whose worker failed; hold slots that keep losing their incarnations."""
     events: list[Follows] = []
@@ -70,7 +75,8 @@ def stragglers(state: State) -> tuple[Follows, ...]:
         if since is None or state.time < since + limit.total_seconds():
             continue
         worker = state.workers[member.worker or ""]
-        detail = f"no report for {limit} on {worker.name}; raise schedule.stragglerTimeout if slow"
+        waited = f"{limit.total_seconds():g} s"
+        detail = f"no report for {waited} on {worker.name}; raise schedule.stragglerTimeout if slow"
         events += [
             Straggled(member=member.name),
             _charge(state, member, Cause.STRAGGLED, detail),
@@ -97,7 +103,7 @@ def replacements(state: State) -> tuple[Follows, ...]:
         return _give_up(state, hopeless)
     if hopeless and _nobody_left(state, training, hopeless):
         worst = max(hopeless, key=lambda m: (m.failures, -m.index))
-        why = f"{worst.name} failed {worst.failures} times in a row; {worst.last_failure}"
+        why = f"{worst.name} {in_a_row(worst.failures)}; {worst.last_failure}"
         return phases.ended(state, Phase.FAILED, "WorkersFail", why)
     events = []
     for member in hopeless:
@@ -111,7 +117,7 @@ def _give_up(state: State, hopeless: list[Member]) -> tuple[Follows, ...]:
     """End trials that failed too often; fail where this happens to one after the other."""
     spec = state.spec.spec
     worst = max(hopeless, key=lambda m: (m.failures, -m.index))
-    why = f"{worst.name} failed {worst.failures} times in a row; {worst.last_failure}"
+    why = f"{worst.name} {in_a_row(worst.failures)}; {worst.last_failure}"
     limit = 2 * spec.population.workers + 8 if state.reports else max(3, spec.population.workers)
     if state.given_up + len(hopeless) >= min(limit, spec.population.size or limit):
         return phases.ended(state, Phase.FAILED, "WorkersFail", why)
@@ -119,7 +125,7 @@ def _give_up(state: State, hopeless: list[Member]) -> tuple[Follows, ...]:
 
 
 def _ended(member: Member) -> Decided:
-    why = f"failed {member.failures} times in a row, so the trial ends: {member.last_failure}"
+    why = f"{in_a_row(member.failures)}, so the trial ends: {member.last_failure}"
     return Decided(
         decision=member.decision.model_copy(
             update={
@@ -173,13 +179,18 @@ def healthiest(state: State, member: Member) -> Report | None:
 def _nobody_left(state: State, training: list[Member], hopeless: list[Member]) -> bool:
     """Whether trying on is pointless.
 
-    Before any report: as many members are exhausted as train at once. After that: every member
-    that still trains was exhausted since it last reported, and one of them is beyond help.
+    Before any report: as many members are exhausted as train at once. After that: one of them is
+    beyond help, and every member that still trains was exhausted since it last reported, or waits
+    for the round to end, so that nobody is left to bring help.
     """
     if not state.reports:
         return len(hopeless) >= min(state.spec.spec.population.workers, len(training))
+    alone = [m for m in hopeless if healthiest(state, m) is None]
+    rounds = state.spec.spec.schedule.synchronous
+    if alone and rounds and all(m in hopeless or m.reported for m in training):
+        return True
     beaten = all(m in hopeless or m.replacements for m in training)
-    return beaten and any(m.replacements or healthiest(state, m) is None for m in hopeless)
+    return beaten and any(m.replacements or m in alone for m in hopeless)
 
 
 def _charge(state: State, member: Member, cause: Cause, detail: str) -> MemberFailed:

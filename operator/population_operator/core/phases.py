@@ -74,6 +74,8 @@ def _finished(state: State) -> tuple[str, str]:
     if bandit_of(state) is None:
         return "MaxStepsReached", f"{_everybody(count)} reached step {last}"
     full = sum(m.step >= last for m in state.members.values())
+    if count == 1:
+        return "TrialsEnded", "the one trial has ended" + (f" at step {last}" if full else "")
     return "TrialsEnded", f"all {count} trials have ended, {full} of them at step {last}"
 
 

@@ -46,6 +46,11 @@ def ended_rung(member: Member, report: Report) -> RungResult | None:
     )
 
 
+def is_last(spec: ExperimentSpec, member: Member) -> bool:
+    """Whether one failure more ends the trial."""
+    return member.trial and member.failures >= spec.worker.max_restarts
+
+
 def given_up(spec: ExperimentSpec, member: Member) -> bool:
     """Whether a trial ended because it failed more often than `maxRestarts` allows."""
     return member.stopped and member.failures > spec.worker.max_restarts

@@ -95,6 +95,21 @@ def test_another_failure_is_told_and_so_is_one_after_a_report() -> None:
     assert not any("like that" in line for line in lines)
 
 
+def test_a_trial_that_is_given_up_is_told_so() -> None:
+    def fault(simulation: Simulation, count: int) -> None:
+        if 4 <= count <= 20:
+            simulation.fleet.kill("w0", Cause.EXITED, detail="boom")
+
+    experiment = a_bandit("grid", workers=1, points=4).steps(1, 4).max_restarts(1)
+    run = a_run(experiment, Learning(), fault=fault)
+    told = [line for line in logged(run.entries) if "boom" in line]
+    assert "boom; tries again in" in told[0]
+    ends = [
+        line for line in told if line.endswith("boom; that was its last try, and the trial ends")
+    ]
+    assert len(ends) == 1, told
+
+
 # --- workers that start ---
 
 

@@ -9,6 +9,7 @@ from population_operator.adapters.kubernetes.names import API_VERSION, Key
 from population_operator.adapters.kubernetes.status import short, timestamp
 from population_operator.core.conditions import Problem
 from population_operator.core.fold import fold
+from population_operator.core.trials import is_last
 from population_operator.model.decision import Decision, DecisionKind
 from population_operator.model.entry import (
     Decided,
@@ -54,6 +55,8 @@ def told(entry: Entry, before: State) -> list[Told]:
                 found.append(_told(entry, index, kind, text, warning))
             case MemberFailed():
                 text = f"{event.member}: {event.cause}: {event.detail}"
+                if is_last(before.spec.spec, before.members[event.member]):
+                    text += "; that was its last try, and the trial ends"
                 found.append(_told(entry, index, "MemberFailed", text, True))
             case WorkerGone() if not event.cause.charged:
                 text = f"{event.worker}: {event.detail}; its member goes on elsewhere, uncharged"
