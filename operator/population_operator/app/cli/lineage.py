@@ -55,7 +55,8 @@ def _alive(found: tuple[Branch, ...]) -> set[str]:
 def _title(history: History, hidden: int) -> Text:
     state = history.state
     title = Text(state.spec.metadata.name, style="bold")
-    title.append(f"  {words.plural(len(state.members), 'member')}", style="dim")
+    noun = "trial" if state.spec.spec.algorithm.trials else "member"
+    title.append(f"  {words.plural(len(state.members), noun)}", style="dim")
     if hidden:
         left = f", {words.plural(hidden, 'branch', 'branches')} left no trace (--all shows them)"
         title.append(left, style="dim")

@@ -15,6 +15,7 @@ from population_operator.app import words
 from population_operator.app.cli.errors import COMPLETE
 from population_operator.app.cli.live import EVENTS
 from population_operator.app.cli.log import notable
+from population_operator.app.cli.recent import Recent
 from population_operator.app.cli.source import Run
 from population_operator.app.cli.table import picture
 from population_operator.app.result import Result
@@ -45,15 +46,13 @@ def status(run: Run, output: str) -> int:
 def _print_picture(run: Run, console: Console) -> None:
     history = run.history()
     state = history.state
-    recent = [
-        (happening.time - state.started_at, words.sentence(happening))
-        for happening in history.happenings
-        if notable(happening)
-    ][-EVENTS:]
+    recent = Recent(EVENTS)
+    for happening in filter(notable, history.happenings):
+        recent.add(happening.time - state.started_at, happening)
     width, height = console.size
     if not console.is_terminal:
         height = len(state.members) + 20
-    console.print(picture(state, history, recent, now=state.time, width=width, height=height))
+    console.print(picture(state, history, recent.lines, now=state.time, width=width, height=height))
     if run.status is not None:
         console.print()
 
