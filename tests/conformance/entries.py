@@ -32,6 +32,26 @@ def plain(seq: int, detail: str = "") -> Entry:
     return Entry(seq=seq, time=1000.0 + seq, observed=(gone,))
 
 
+def many_decisions(seq: int, count: int) -> Entry:
+    """What a rung with so many trials becomes."""
+    decisions = (
+        Decision(
+            member=f"m{i}",
+            count=2,
+            kind=DecisionKind.PROMOTE if i % 3 == 0 else DecisionKind.STOP,
+            hyperparameters={"lr": math.sqrt(i + 0.5) / 100, "momentum": math.sin(i)},
+            source=CheckpointRef(member=f"m{i}", directive=i + 17, step=9),
+            at_step=9,
+            reason=f"score {math.cos(i):.4g} ranks {count - i} of {count} on rung 0; it ends",
+            bracket=0,
+            rung=0,
+        )
+        for i in range(count)
+    )
+    decided = tuple(Decided(decision=one) for one in decisions)
+    return Entry(seq=seq, time=1000.0 + seq, decided=decided)
+
+
 def rich(seq: int) -> Entry:
     """Every kind of value: nested models, durations, text in all alphabets, numbers of each type.
 

@@ -12,7 +12,7 @@ import pytest
 
 from population_operator.model.entry import Entry, Reported, SpecObserved
 from population_operator.ports import ConflictError, Journal
-from tests.conformance.entries import large, not_finite, plain, rich
+from tests.conformance.entries import large, many_decisions, not_finite, plain, rich
 from tests.conformance.loop import in_a_loop
 
 KEY = "default/experiment"
@@ -62,6 +62,19 @@ class JournalConformance:
             for seq in range(1, 30):
                 await journal.append(storage.key, plain(seq))
             assert [e.seq for e in await journal.load(storage.key)] == list(range(1, 30))
+
+    @in_a_loop
+    async def test_thousands_of_decisions_are_one_entry(self, storage: Storage) -> None:
+        """A rung of 5000 trials is decided at once."""
+        huge = many_decisions(2, 5000)
+        assert len(huge.model_dump_json()) > 1_500_000
+        async with opened(storage) as journal:
+            for entry in (plain(1), huge, plain(3)):
+                await journal.append(storage.key, entry)
+        async with opened(storage) as journal:
+            assert await journal.load(storage.key) == (plain(1), huge, plain(3))
+            await journal.append(storage.key, plain(4))
+            assert [e.seq for e in await journal.load(storage.key)] == [1, 2, 3, 4]
 
     @in_a_loop
     async def test_load_after_leaves_out_what_is_known(self, storage: Storage) -> None:

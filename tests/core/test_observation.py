@@ -120,6 +120,18 @@ def test_a_flood_is_taken_in_batches_and_nobody_is_buried_before_he_was_heard(
     assert entries == [["report", "report"], ["report", "gone"]]
 
 
+def test_a_batch_is_bounded_by_its_size_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BATCH_BYTES", 5_000)
+    story = running(BUILDER)
+    samples = tuple(float(i) for i in range(1000))
+    events = tuple(story.reported(f"w{n}", 0.1, samples=samples) for n in range(3))
+    taken = []
+    while entry := decide(story.state, Observation(EXPERIMENT, present(story), (), events), 0):
+        taken.append(len(entry.observed))
+        story.tell(*entry.observed)
+    assert taken == [1, 1, 1], "each is larger than that, and is taken alone"
+
+
 def test_one_that_was_seen_and_is_missing_has_vanished() -> None:
     story = running(BUILDER)
     (event,) = news(story.state, Observation(EXPERIMENT, present(story, "w0", "w2")))

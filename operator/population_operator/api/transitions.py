@@ -80,9 +80,9 @@ def _grows(path: str, *, optional: bool = False) -> Iterator[Cel]:
         rule = f"{now} {operator} {before}"
         return f"has({now}) == has({before}) && (!has({now}) || {rule})" if optional else rule
 
-    yield _once_begun(compared(">="), f"{path} may only grow", path)
     blocks = [ALGORITHMS[name] for name in FIXED_WITH[path]]
     concerned = " || ".join(f"has(self.spec.algorithm.{block})" for block in blocks)
+    yield _once_begun(f"{concerned} || ({compared('>=')})", f"{path} may only grow", path)
     said = f"{path} is fixed with {', '.join(blocks)}: create another experiment to change it"
     yield _once_begun(f"!({concerned}) || ({compared('==')})", said, path)
 

@@ -9,6 +9,9 @@ from population_operator.core.trials import wanted_workers
 from population_operator.model.entry import Phase
 from population_operator.model.state import State
 
+BEING_DELETED = "BeingDeleted"
+"""The reason where a deletion waits for something."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -30,7 +33,7 @@ class Condition:
 
 def conditions(state: State, problems: Sequence[Problem] = ()) -> tuple[Condition, ...]:
     """All conditions, always the same types in the same order."""
-    phase, reason = state.phase, state.phase_reason or "NotStarted"
+    phase = state.phase
     complete, failed = phase is Phase.COMPLETE, phase is Phase.FAILED
     suspended = phase is Phase.SUSPENDED
     return (
@@ -38,7 +41,7 @@ def conditions(state: State, problems: Sequence[Problem] = ()) -> tuple[Conditio
         _progressing(state),
         _end("Complete", complete, state),
         _end("Failed", failed, state),
-        Condition("Suspended", suspended, reason if suspended else "NotSuspended"),
+        _end("Suspended", suspended, state),
     )
 
 
@@ -61,6 +64,9 @@ def refused(problem: Problem) -> tuple[Condition, ...]:
 
 def _workers(state: State, problems: Sequence[Problem]) -> Condition:
     """Ready: whether every worker that there should be runs."""
+    for problem in problems:
+        if problem.reason == BEING_DELETED:
+            return Condition("Ready", False, BEING_DELETED, problem.message)
     if state.phase.ended:
         return Condition("Ready", True, "Ended", "no worker is needed any more")
     if state.phase is Phase.SUSPENDED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from population_operator.api import PopulationExperiment
@@ -20,7 +20,9 @@ from population_operator.model.entry import (
 from population_operator.model.state import State, Worker
 
 BATCH = 256
-"""Events taken into one entry: a flood of reports becomes several entries of bounded size."""
+BATCH_BYTES = 400_000
+"""Events taken into one entry, and their size at most but for the first one: a flood of reports
+becomes several entries of bounded size."""
 
 SILENCE = 30.0
 """Seconds without an answer after which a worker is given up, while others do answer."""
@@ -71,8 +73,9 @@ def news(state: State, observation: Observation) -> tuple[Observed, ...]:
         found.append(SpecObserved(experiment=observation.experiment))
     found.extend(_seen(state, observation.present))
     events = _fresh(state, observation.events)
-    found.extend(events[:BATCH])
-    if len(events) <= BATCH:
+    taken = _batch(events)
+    found.extend(events[:taken])
+    if len(events) <= taken:
         found.extend(_gone(state, observation))
     if state.phase.ended or any(not isinstance(event, Forgotten) for event in found):
         return tuple(found)
@@ -115,6 +118,16 @@ def _fresh(state: State, events: Iterable[WorkerEvent]) -> list[WorkerEvent]:
             continue
         fresh[event.worker, event.cursor] = event
     return [fresh[at] for at in sorted(fresh)]
+
+
+def _batch(events: Sequence[WorkerEvent]) -> int:
+    """How many of the events go into one entry."""
+    size = 0
+    for count, event in enumerate(events[:BATCH]):
+        size += len(event.model_dump_json()) if len(events) > 1 else 0
+        if count and size > BATCH_BYTES:
+            return count
+    return min(len(events), BATCH)
 
 
 def _gone(state: State, observation: Observation) -> list[Observed]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from population_operator.api.experiment import GROUP
 from population_operator.core import retention
-from population_operator.core.trials import bandit_of, demand
+from population_operator.core.trials import bandit_of, demand, given_up
 from population_operator.model.entry import CleanedUp, Follows, Phase, PhaseChanged, WorkerClosed
 from population_operator.model.report import merit
 from population_operator.model.state import State
@@ -76,7 +76,9 @@ def _finished(state: State) -> tuple[str, str]:
     full = sum(m.step >= last for m in state.members.values())
     if count == 1:
         return "TrialsEnded", "the one trial has ended" + (f" at step {last}" if full else "")
-    return "TrialsEnded", f"all {count} trials have ended, {full} of them at step {last}"
+    failed = sum(given_up(state.spec.spec, m) for m in state.members.values())
+    more = f", and {failed} failed for good" if failed else ""
+    return "TrialsEnded", f"all {count} trials have ended, {full} of them at step {last}{more}"
 
 
 def ended(state: State, phase: Phase, reason: str, message: str) -> tuple[Follows, ...]:

@@ -20,11 +20,16 @@ class CheckpointRef(Record):
         return f"{self.member}/{self.directive}-{self.step}"
 
 
+MAX_SAMPLES, MAX_METRICS = 1000, 200
+"""Of a report, where a worker says more: the newest samples, the first metrics by name."""
+
+
 class Report(Record):
     """One evaluation of a member at a step, under a directive.
 
-    `samples` are recent values of the current weights (episode returns), newest last; `metrics`
-    are shown and never selected on; `hyperparameters` is the worker's echo of what it really uses.
+    `samples` are recent values of the current weights (episode returns), newest last, at most
+    `MAX_SAMPLES`; `metrics` are shown and never selected on, at most `MAX_METRICS`;
+    `hyperparameters` is the worker's echo of what it really uses.
     """
 
     directive: int

@@ -13,6 +13,7 @@ from aiohttp import web
 from population_operator.adapters.worker import link as module
 from population_operator.adapters.worker.credentials import derive
 from population_operator.model.decision import Forget
+from population_operator.model.entry import Reported
 from tests.adapters.worker.server import FakeWorker, linked
 from tests.conformance.fleet_driver import a_directive
 from tests.conformance.loop import in_a_loop, until
@@ -112,6 +113,20 @@ async def test_what_is_no_event_at_all_costs_no_other_one(
         await eventually(lambda: len(link.events) == 1, "the one that makes sense")
         worker.report(20)
         await eventually(lambda: len(link.events) == 2, "it goes on listening")
+
+
+@in_a_loop
+async def test_a_report_is_no_longer_than_an_entry_can_hold(
+    worker: FakeWorker, tmp_path: Path
+) -> None:
+    metrics = {f"k{i:05}": float(i) for i in range(5000)}
+    worker.report(10, samples=[float(i) for i in range(60_000)], metrics=metrics)
+    async with worker.serve(tmp_path), linked(worker) as link:
+        await eventually(lambda: link.events, "it is heard")
+        (event,) = link.events
+    assert isinstance(event, Reported)
+    assert event.report.samples == tuple(float(i) for i in range(59_000, 60_000))
+    assert list(event.report.metrics) == [f"k{i:05}" for i in range(200)]
 
 
 @pytest.mark.parametrize("events", [[], [{"cursor": 1, "kind": "report"}]])

@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from population_operator.adapters.kubernetes.names import UID, WORKER
 from tests.apiserver.conftest import Namespace
-from tests.apiserver.experiments.experiment import Experiment, triangle
+from tests.apiserver.experiments.experiment import GROUP, Experiment, Object, triangle
 from tests.apiserver.experiments.operator_process import OperatorProcess, until
 
 
 def test_suspend_and_resume(namespace: Namespace, operator: OperatorProcess) -> None:
     experiment = Experiment.create(namespace, triangle())
     until(lambda: len(experiment.entries()) > 8, "it trains")
+    annotations = {"population-operator.io/suspend-reason": "the cluster is wanted by others"}
+    namespace.client.patch(experiment.path, {"metadata": {"annotations": annotations}})
     experiment.patch({"suspend": True})
     experiment.wait("Suspended", 20)
+    assert experiment.condition("Suspended")["message"] == "the cluster is wanted by others"
     until(lambda: not experiment.pods(), "no Pod is left", 20)
     experiment.patch({"suspend": False})
     experiment.wait("Complete")
@@ -69,6 +73,109 @@ def test_deletion_takes_the_checkpoints_too_where_it_should(
     experiment.delete()
     until(lambda: namespace.client.find(experiment.path) is None, "it is gone", 60)
     assert not (volume / uid).exists()
+
+
+def test_what_never_trained_is_gone_at_once(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    """Its claim is misspelt: a Pod that removes checkpoints could not start either."""
+    storage = {"claimName": "sharde", "deletionPolicy": "Delete"}
+    experiment = Experiment.create(namespace, triangle().set("spec.storage", storage))
+    until(experiment.pods, "a worker waits for its claim")
+    experiment.delete()
+    until(lambda: namespace.client.find(experiment.path) is None, "it is gone", 20)
+
+
+def test_a_deletion_that_cannot_go_on_says_why_and_what_to_do(
+    namespace: Namespace, operator: OperatorProcess, volume: Path
+) -> None:
+    storage = {"claimName": "shared", "deletionPolicy": "Delete"}
+    experiment = Experiment.create(namespace, triangle().set("spec.storage", storage))
+    until(lambda: len(experiment.entries()) > 8, "it trains")
+    worker = experiment.body()["spec"]["worker"]
+    worker["template"]["spec"]["nodeSelector"] = {"nowhere": "1"}
+    experiment.patch({"worker": worker})
+    uid = experiment.body()["metadata"]["uid"]
+    experiment.delete()
+
+    def told() -> str:
+        return str(experiment.condition("Ready").get("message"))
+
+    until(lambda: "triangle-remover" in told(), "it says what it waits for", 40)
+    ready = experiment.condition("Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "BeingDeleted")
+    assert "didn't match Pod's node affinity/selector" in told()
+    assert "patch pexp triangle --type merge" in told()
+    workers = [pod for pod in experiment.pods() if WORKER in pod["metadata"]["labels"]]
+    assert workers == [], "they might still save"
+    experiment.patch({"storage": {"deletionPolicy": "Retain"}})
+    until(lambda: namespace.client.find(experiment.path) is None, "it is gone", 20)
+    assert (volume / uid).is_dir()
+
+
+def test_another_one_of_the_name_shows_its_own_members(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    """The first one's members stay until they are collected, and have the names until then."""
+    first = Experiment.create(namespace, triangle())
+    until(lambda: len(_members(namespace)) == 4, "its members are shown")
+    held = namespace.path("populationmembers", "triangle-m1", GROUP)
+    namespace.client.patch(held, {"metadata": {"finalizers": ["example.com/slow"]}})
+    first.delete()
+    until(lambda: namespace.client.find(first.path) is None, "it is gone", 20)
+    second = Experiment.create(namespace, triangle())
+    second.wait("Complete")
+    namespace.client.patch(held, {"metadata": {"finalizers": None}})
+    uid = second.body()["metadata"]["uid"]
+
+    def own() -> dict[str, str]:
+        return {
+            one["metadata"]["name"]: one["status"]["phase"]
+            for one in _members(namespace)
+            if one["metadata"]["labels"][UID] == uid and one["status"]["step"] == 200
+        }
+
+    until(lambda: len(own()) == 4, "each is shown as it ended", 60)
+    assert set(own().values()) == {"Finished"}
+
+
+def test_a_claim_that_went_with_another_one_of_the_name_is_made_again(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    """It is still there when the second one's is to be made."""
+    spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
+    storage = {"claimTemplate": {"spec": spec}, "deletionPolicy": "Delete"}
+    builder = triangle().set("spec.storage", storage)
+    first = Experiment.create(namespace, builder)
+    where = namespace.path("persistentvolumeclaims", "triangle-checkpoints")
+    until(lambda: namespace.client.find(where), "its claim is there")
+    old = namespace.client.get(where)["metadata"]["uid"]
+    namespace.client.patch(where, {"metadata": {"finalizers": ["example.com/slow"]}})
+    first.delete()
+    until(lambda: "deletionTimestamp" in namespace.client.get(where)["metadata"], "it goes", 30)
+    second = Experiment.create(namespace, builder)
+    until(second.pods, "a worker waits")
+    namespace.client.patch(where, {"metadata": {"finalizers": None}})
+
+    def made() -> bool:
+        found = namespace.client.find(where)
+        return found is not None and found["metadata"]["uid"] != old
+
+    until(made, "another claim is made", 60)
+
+
+def test_a_member_that_somebody_deleted_is_shown_again(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    experiment = Experiment.create(namespace, triangle().steps(20, 400))
+    until(lambda: len(_members(namespace)) == 4, "its members are shown")
+    namespace.client.delete(namespace.path("populationmembers", "triangle-m1", GROUP))
+    experiment.wait("Complete")
+    until(lambda: len(_members(namespace)) == 4, "it is back", 20)
+
+
+def _members(namespace: Namespace) -> list[Object]:
+    return list(namespace.client.items(namespace.path("populationmembers", "", GROUP)))
 
 
 def test_time_to_live(namespace: Namespace, operator: OperatorProcess) -> None:

@@ -89,6 +89,16 @@ def test_a_program_with_nothing_but_metrics(
     assert all(w.incarnation >= 2 for w in state.workers.values())
 
 
+def test_a_program_without_the_metric_is_told(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    builder = triangle(2, 1).set("spec.worker", {"template": template(PROGRAMS / "exporter.py")})
+    experiment = Experiment.create(namespace, builder.set("spec.objective.metric", "accuracy"))
+    experiment.wait("Progressing", 60, reason="WorkerTrouble", status="False")
+    message = experiment.condition("Progressing")["message"]
+    assert "its metrics have no accuracy, which is objective.metric: they have loss" in message
+
+
 def test_trials_of_workers_that_save_nothing_restart_and_it_is_said(
     namespace: Namespace, operator: OperatorProcess
 ) -> None:

@@ -11,10 +11,11 @@ import aiohttp
 from population_operator.adapters.kubernetes.manifests import CONTROL_PORT, METRICS_PORT
 from population_operator.adapters.worker.credentials import Credentials
 from population_operator.adapters.worker.link import Address, WorkerLink
-from population_operator.adapters.worker.scrape import Scraper, scrape
+from population_operator.adapters.worker.scrape import Reading, Scraper, scrape
 from population_operator.core.desired import DesiredWorker
 from population_operator.core.observation import WorkerEvent
 from population_operator.model.decision import Directive
+from population_operator.model.entry import Troubled
 
 PATIENCE = 4.0
 """Seconds that a running Pod has to open its `control` port before its metrics are tried."""
@@ -80,12 +81,16 @@ class Connection:
 
     async def _look_for_metrics(self) -> None:
         url = f"http://{_bracketed(self.host)}:{METRICS_PORT}"
-        directive = self.worker.directive
+        directive, cursor, told = self.worker.directive, self.worker.cursor, ""
         while directive is not None:
             await asyncio.sleep(PATIENCE)
             if self._speaker.answered_at:
                 return
-            if await scrape(self.session, url, self.metric) is None:
+            found = await scrape(self.session, url, self.metric)
+            if isinstance(found, str) and found != told:
+                cursor, told = cursor + 1, found
+                self._complain(directive, cursor, found)
+            if not isinstance(found, Reading):
                 continue
             await self._speaker.close()
             self._speaker = Scraper(
@@ -96,12 +101,24 @@ class Connection:
                 directive,
                 self.metric,
                 self.wake,
-                cursor=self.worker.cursor,
+                cursor=cursor,
             )
             self._speaker.start()
             self.warm = False
             self.wake()
             return
+
+    def _complain(self, directive: Directive, cursor: int, reason: str) -> None:
+        self.events.append(
+            Troubled(
+                worker=self.worker.worker,
+                incarnation=self.worker.incarnation,
+                cursor=cursor,
+                member=directive.member,
+                reason=reason,
+            )
+        )
+        self.wake()
 
 
 def _bracketed(host: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from population_operator.adapters.kubernetes.client import Object
 from population_operator.adapters.kubernetes.names import API_VERSION, Key
 from population_operator.adapters.kubernetes.status import short, timestamp
-from population_operator.core.conditions import Problem
+from population_operator.core.conditions import BEING_DELETED, Problem
 from population_operator.core.fold import fold
 from population_operator.core.trials import is_last
 from population_operator.model.decision import Decision, DecisionKind
@@ -81,6 +81,7 @@ OURS = frozenset(
         "QuotaExceeded",
         "Forbidden",
         "NameTaken",
+        BEING_DELETED,
     }
 )
 """Problems that only we know of. Others are those of a Pod that exists: its Events tell them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -134,6 +135,7 @@ class KubernetesFleet:
                 self._create(key, run, state.spec, worker)
             elif found is not None and pods.gone(found) is None:
                 self._speak(key, run, state.spec, worker, found)
+                self._claim_again(key, run, state.spec, found)
 
     # --- what else is asked of it ---
 
@@ -169,6 +171,22 @@ class KubernetesFleet:
         for task in run.tasks.values():
             task.cancel()
         await asyncio.gather(*(link.close() for link in run.connections.values()))
+
+    async def end(self, key: str) -> str | None:
+        """End the workers of an experiment that is being deleted: they may still save.
+
+        Returns what it waits for. A Pod that should be gone for a while is waited for no longer:
+        on a lost node it stays until the node comes back.
+        """
+        now = time.time()
+        left = [pod for pod in self._pods(Key.parse(key).uid) if not pods.is_overdue(pod, now)]
+        for metadata in (pod["metadata"] for pod in left):
+            if "deletionTimestamp" not in metadata:
+                where = path("pods", metadata["namespace"], metadata["name"])
+                await self._client.delete(where, uid=metadata["uid"])
+        names = [str(pod["metadata"]["name"]) for pod in left[:3]]
+        more = ", ..." if len(left) > 3 else ""
+        return f"its workers end first ({', '.join(names)}{more})" if left else None
 
     async def close(self) -> None:
         """Let go of everything. Pods go on."""
@@ -212,6 +230,19 @@ class KubernetesFleet:
             if not run.prepared:
                 await self._make(run, experiment)
                 run.prepared = True
+
+    def _claim_again(
+        self, key: str, run: _Run, experiment: PopulationExperiment, pod: Object
+    ) -> None:
+        """A claim of ours that is missing is made again.
+
+        When it was made first, that of an experiment of the same name was there, and went with it.
+        """
+        problem = pods.problem(pod)
+        if problem is None or problem.reason != "ClaimMissing" or not manifests.claim(experiment):
+            return
+        run.prepared = False
+        self._attempt(key, run, "claim", lambda: self._prepare(run, experiment))
 
     async def _make(self, run: _Run, experiment: PopulationExperiment) -> None:
         key = Key.of(experiment)

@@ -82,7 +82,7 @@ class KubernetesJournal:
             if current is None or "sealed" in current.body["spec"]:
                 number = int(current.body["spec"]["segment"]) + 1 if current else 0
                 await self._create(where, number, entry.seq, line)
-            elif current.size >= SEGMENT_BYTES:
+            elif current.size >= SEGMENT_BYTES or len(line) > SEGMENT_BYTES:
                 await self._seal(where, current)
                 number = int(current.body["spec"]["segment"]) + 1
                 await self._create(where, number, entry.seq, line)
@@ -103,9 +103,10 @@ class KubernetesJournal:
         self._open.pop(key, None)
 
     async def _create(self, where: Key, number: int, first: int, line: str) -> None:
-        body = await self.client.create(
-            path(PLURAL, where.namespace), segment(where, number, first, line)
-        )
+        made = segment(where, number, first, line)
+        if len(line) > SEGMENT_BYTES:  # Thousands of decisions: too long as it is.
+            made["spec"] = sealed(made["spec"])
+        body = await self.client.create(path(PLURAL, where.namespace), made)
         self._open[str(where)] = _Open(body, len(line), first + 1)
 
     async def _append(self, where: Key, current: _Open, line: str) -> None:

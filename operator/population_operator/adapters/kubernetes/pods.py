@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from population_operator.adapters.kubernetes.client import Object
 from population_operator.adapters.kubernetes.names import INCARNATION, UID, WORKER
 from population_operator.core.conditions import Problem
 from population_operator.core.observation import PresentWorker
 from population_operator.model.entry import Cause, WorkerGone
+
+OVERDUE = 30.0
+"""Seconds after the end of its grace period."""
 
 
 def trimmed(pod: Object) -> Object:
@@ -58,6 +63,12 @@ def started(pod: Object) -> bool:
     return "running" in _worker(pod).get("state", {})
 
 
+def is_overdue(pod: Object, now: float) -> bool:
+    """Whether it should be gone for half a minute and is not, as on a node that is lost."""
+    by = pod["metadata"].get("deletionTimestamp")
+    return by is not None and now > datetime.fromisoformat(by).timestamp() + OVERDUE
+
+
 def present(
     pod: Object, silent_for: float = 0.0, warm: bool = True, refusal: str = ""
 ) -> PresentWorker:
@@ -104,7 +115,10 @@ def problem(pod: Object) -> Problem | None:
         if reason in ("", "ContainerCreating", "PodInitializing"):
             continue
         if "Image" in reason or reason == "ErrImagePull":
-            return Problem("ImagePull", f"{_name(pod)}: {reason}: {waiting.get('message', '')}")
+            why = f"{_name(pod)}: {reason}: {waiting.get('message', '')}"
+            return Problem(
+                "ImagePull", f"{why}; once spec.worker.template is mended, delete the Pod"
+            )
         return Problem(reason, f"{_name(pod)}: {waiting.get('message', '')}")
     return None
 

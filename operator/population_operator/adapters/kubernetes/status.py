@@ -21,6 +21,7 @@ from population_operator.api import PopulationExperiment
 from population_operator.api.transitions import REFUSED
 from population_operator.core.conditions import Condition, Problem, conditions, refused
 from population_operator.core.directives import finished
+from population_operator.core.trials import given_up
 from population_operator.model.numbers import finite_or_text
 from population_operator.model.report import CheckpointRef, Report
 from population_operator.model.state import Member, State
@@ -180,6 +181,8 @@ def _best(state: State, best: Report) -> Object:
 
 
 def _phase(state: State, member: Member) -> str:
+    if given_up(state.spec.spec, member):
+        return "Failed"
     if member.stopped:
         return "Stopped"
     if finished(member, state.spec.spec.schedule):

@@ -20,7 +20,7 @@ from population_operator.adapters.kubernetes.client import (
     UnreachableError,
 )
 from population_operator.adapters.kubernetes.events import Told, event_object, told, troubled
-from population_operator.adapters.kubernetes.names import Key, member_object_name, path
+from population_operator.adapters.kubernetes.names import UID, Key, member_object_name, path
 from population_operator.adapters.kubernetes.status import (
     experiment_status,
     member_object,
@@ -46,7 +46,10 @@ EVENTS_KEPT = 200
 
 @dataclass
 class _Shown:
-    """What is to be shown of one experiment, and what was written; `written` counts writes."""
+    """What is to be shown of one experiment, and what was written; `written` counts writes.
+
+    `uids` are those of the members' objects; `seen` are the members whose object the cache has had.
+    """
 
     state: State
     refusal: Problem | None = None
@@ -55,6 +58,8 @@ class _Shown:
     events: list[Told] = field(default_factory=list)
     status: Object = field(default_factory=dict)
     members: dict[str, Object] = field(default_factory=dict)
+    uids: dict[str, str] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
     written: dict[str, int] = field(default_factory=dict)
     writer: asyncio.Task[None] | None = None
     dirty: bool = False
@@ -146,6 +151,7 @@ class KubernetesViews:
 
     async def _write(self, key: Key, shown: _Shown) -> None:
         state = shown.state
+        current = self._experiments.objects.get((key.namespace, key.name))
         if state.experiment is None and shown.refusal is None:
             return
         await self._write_status(key, shown, state)
@@ -153,13 +159,16 @@ class KubernetesViews:
             await self._create("events", key.namespace, event_object(key, event))
             if event in shown.events:  # Not one of the oldest of too many meanwhile.
                 shown.events.remove(event)
+        if current is None or "deletionTimestamp" in current["metadata"]:
+            return  # Its members go with it.
         stale = [m.name for m in state.population if self._is_stale(key, shown, state, m.name)]
         # Who was written longest ago comes first, so that nobody's turn never comes.
         stale.sort(key=lambda name: shown.written.get(name, 0))
+        are_written = True
         for name in stale[:WRITES_A_ROUND]:
-            await self._write_member(key, shown, state, name)
+            are_written &= await self._write_member(key, shown, state, name)
             shown.written[name] = self.writes
-        if len(stale) > WRITES_A_ROUND or shown.events:
+        if len(stale) > WRITES_A_ROUND or shown.events or not are_written:
             shown.dirty = True
 
     async def _write_status(self, key: Key, shown: _Shown, state: State) -> None:
@@ -183,37 +192,69 @@ class KubernetesViews:
                 shown.events.append(it)
 
     def _is_stale(self, key: Key, shown: _Shown, state: State, name: str) -> bool:
-        known = self._members.objects.get((key.namespace, member_object_name(key.name, name)))
+        known = self._member(key, name)
+        if known is not None:
+            shown.seen.add(name)
+            shown.uids[name] = known["metadata"]["uid"]
+        elif name in shown.seen:  # Somebody deleted it.
+            _forget_member(shown, name)
         status = member_status(state, state.members[name])
         return bool(shown.members.get(name, (known or {}).get("status")) != status)
 
-    async def _write_member(self, key: Key, shown: _Shown, state: State, name: str) -> None:
+    def _member(self, key: Key, name: str) -> Object | None:
+        """Its object, if it is ours: an experiment of this name that was deleted leaves its own
+        behind for a while."""
+        found = self._members.objects.get((key.namespace, member_object_name(key.name, name)))
+        if found is None or found["metadata"].get("labels", {}).get(UID) != key.uid:
+            return None
+        return found
+
+    async def _write_member(self, key: Key, shown: _Shown, state: State, name: str) -> bool:
+        """Returns whether it could be written now."""
         member = state.members[name]
         status = member_status(state, member)
-        called = member_object_name(key.name, name)
-        known = self._members.objects.get((key.namespace, called))
-        if known is None and name not in shown.members:
-            await self._create(
-                "populationmembers", key.namespace, member_object(key, state, member)
-            )
-        await self._patch(
-            path("populationmembers", key.namespace, called, "status"), {"status": status}
+        where = path(
+            "populationmembers", key.namespace, member_object_name(key.name, name), "status"
         )
+        try:
+            if name not in shown.uids:
+                made = await self._create(
+                    "populationmembers", key.namespace, member_object(key, state, member)
+                )
+                if made is None:
+                    return False  # An earlier one still has the name.
+                shown.uids[name] = made["metadata"]["uid"]
+            uid = shown.uids[name]
+            await self._patch(where, {"metadata": {"uid": uid}, "status": status})
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+            _forget_member(shown, name)
+            return False
         shown.members[name] = status
+        return True
 
     async def _patch(self, where: str, body: Object) -> None:
         async with self._gate:
             self.writes += 1
             await self._client.merge(where, body)
 
-    async def _create(self, plural: str, namespace: str, body: Object) -> None:
+    async def _create(self, plural: str, namespace: str, body: Object) -> Object | None:
+        """The new object; none where there is one of its name, or none may be created any more."""
         try:
             async with self._gate:
                 self.writes += 1
-                await self._client.create(path(plural, namespace), body)
+                return await self._client.create(path(plural, namespace), body)
         except ApiError as error:
             if error.reason != "AlreadyExists" and error.status != 403:
                 raise
+        return None
+
+
+def _forget_member(shown: _Shown, name: str) -> None:
+    shown.members.pop(name, None)
+    shown.uids.pop(name, None)
+    shown.seen.discard(name)
 
 
 def _events(before: State | None, entries: tuple[Entry, ...]) -> list[Told]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from population_operator.core.observation import SILENCE, WorkerEvent
 from population_operator.model.decision import Directive
 from population_operator.model.entry import Forgotten, Reported, RestoreFailed, Troubled
+from population_operator.model.report import MAX_METRICS, MAX_SAMPLES
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +140,7 @@ class WorkerLink:
         try:
             if not isinstance(event, dict):
                 event = {"kind": event}
+            event = _bounded(event)
             return _EVENT.validate_python({**event, **origin}, extra="ignore")
         except ValidationError as error:
             why = error.errors(include_url=False)[0]
@@ -211,6 +213,20 @@ class WorkerLink:
     @property
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.address.token}"}
+
+
+def _bounded(event: dict[str, Any]) -> dict[str, Any]:
+    """The event, whose report says no more than a journal's entry can hold."""
+    report = event.get("report")
+    if not isinstance(report, dict):
+        return event
+    samples, metrics = report.get("samples"), report.get("metrics")
+    if isinstance(samples, list) and len(samples) > MAX_SAMPLES:
+        report = report | {"samples": samples[-MAX_SAMPLES:]}
+    if isinstance(metrics, dict) and len(metrics) > MAX_METRICS:
+        names = sorted(metrics)[:MAX_METRICS]
+        report = report | {"metrics": {name: metrics[name] for name in names}}
+    return event | {"report": report}
 
 
 def silence(answered_at: float, now: float) -> float:

@@ -18,7 +18,7 @@ from population_operator.adapters.worker.link import silence
 from population_operator.core.observation import SILENCE, WorkerEvent
 from population_operator.model.decision import Directive
 from population_operator.model.entry import Reported
-from population_operator.model.report import Report
+from population_operator.model.report import MAX_METRICS, Report
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ class Reading:
     metrics: dict[str, float]
 
 
-def read(text: str, metric: str) -> Reading | None:
-    """What a scrape says; none where it has no step or no score yet.
+def read(text: str, metric: str) -> Reading | str | None:
+    """What a scrape says, or that it has no score; none where it has no step yet.
 
     Args:
       text: Prometheus text.
@@ -48,14 +48,18 @@ def read(text: str, metric: str) -> Reading | None:
             values.setdefault(sample.name, float(sample.value))
     score = values.get("population_report_score", values.get(metric))
     step = values.get("population_report_step")
-    if score is None or step is None:
+    if step is None:
         return None
+    own = {k: v for k, v in values.items() if not k.startswith(("population_", "python_"))}
+    if score is None:
+        others = ", ".join(sorted(own)[:5]) or "nothing else"
+        return f"its metrics have no {metric}, which is objective.metric: they have {others}"
     saved = values.get("population_checkpoint_step")
     return Reading(
         step=int(step),
         score=score,
         checkpoint_step=int(saved) if saved is not None else None,
-        metrics={k: v for k, v in values.items() if not k.startswith(("population_", "python_"))},
+        metrics={name: own[name] for name in sorted(own)[:MAX_METRICS]},
     )
 
 
@@ -95,7 +99,7 @@ class Scraper:
     async def _scrape_on(self) -> None:
         while True:
             reading = await scrape(self.session, self.url, self.metric)
-            if reading is not None:
+            if isinstance(reading, Reading):
                 self.answered_at = asyncio.get_running_loop().time()
                 self._take(reading)
             elif self.silent_for(asyncio.get_running_loop().time()) >= SILENCE:
@@ -131,8 +135,8 @@ class Scraper:
         self.wake()
 
 
-async def scrape(session: aiohttp.ClientSession, url: str, metric: str) -> Reading | None:
-    """One scrape; none where there is nothing (yet) to be read."""
+async def scrape(session: aiohttp.ClientSession, url: str, metric: str) -> Reading | str | None:
+    """One scrape, or why it is of no use; none where there is nothing (yet) to be read."""
     limit = aiohttp.ClientTimeout(total=5, connect=2)
     try:
         async with session.get(f"{url}/metrics", timeout=limit) as response:

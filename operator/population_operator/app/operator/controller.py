@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,8 @@ from population_operator.app.operator.lifecycle import Lifecycle
 from population_operator.app.operator.metrics import MeasuredJournal, Metrics
 from population_operator.app.operator.settings import Settings
 from population_operator.app.queue import WorkQueue
-from population_operator.core.conditions import Problem
+from population_operator.core.conditions import BEING_DELETED, Problem
+from population_operator.core.phases import SUSPEND_REASON
 from population_operator.model.state import State
 from population_operator.ports import ConflictError, JournalUnavailableError
 from population_operator.reconcile import Reconciler
@@ -141,11 +143,24 @@ class Controller:
         await self._expire(name, key, experiment)
 
     async def _finalize(self, name: str, body: Object, experiment: PopulationExperiment) -> None:
-        await self.fleet.forget(str(Key.of(experiment)))
-        waits = await self.lifecycle.finalize(body, experiment)
-        if waits is not None:
+        """End the workers, then remove what they saved, where that is wanted; then let go."""
+        key = str(Key.of(experiment))
+        await self.fleet.forget(key)
+        waits = None
+        if self.lifecycle.holds(body, experiment):
+            state = await self.reconciler.load(key)
+            waits = await self.fleet.end(key)
+            if waits is None and may_have_saved(state):
+                waits = await self.lifecycle.remove(experiment)
+        if waits is None:
+            await self.lifecycle.release(body)
+            return
+        problem = being_deleted(experiment, waits)
+        if self._errors.get(name) != problem:
+            self._errors[name] = problem
             log.info("%s: %s", name, waits)
-            self.queue.add_after(name, 1.0)
+            await self.views.show(key, state, ())
+        self.queue.add_after(name, 1.0)
 
     async def _expire(self, name: str, key: Key, experiment: PopulationExperiment) -> None:
         state = self.reconciler.states.get(str(key), State())
@@ -182,11 +197,13 @@ class Controller:
 
     def _parse(self, name: str, body: Object) -> PopulationExperiment:
         """The experiment, read again only where its spec has changed."""
-        version = f"{body['metadata']['uid']}/{body['metadata'].get('generation')}"
+        metadata, reason = body["metadata"], suspend_reason(body)
+        version = f"{metadata['uid']}/{metadata.get('generation')}/{reason}"
         cached = self._parsed.get(name)
         if cached is None or cached[0] != version:
-            metadata = body["metadata"]
             bare = {k: metadata[k] for k in ("name", "namespace", "uid")}
+            if reason:  # The others may be long, and are of no use in a journal.
+                bare["annotations"] = {SUSPEND_REASON: reason}
             experiment = parse({**body, "metadata": bare})
             if problems := manifests.unusable(experiment):
                 raise ManifestError(problems)
@@ -222,6 +239,7 @@ class Controller:
         self.queue.forget(name)
         self.reconciler.forget(text)
         self.journal.forget(text)
+        self.lifecycle.forget(key.uid)
         await self.fleet.forget(text)
         await self.views.forget(text)
 
@@ -252,6 +270,21 @@ class Controller:
         return tuple(path(plural, namespace) for namespace in self.settings.namespaces)
 
 
+def may_have_saved(state: State) -> bool:
+    """Whether a worker ever started, as far as the journal knows."""
+    workers = state.workers.values()
+    return state.reports > 0 or any(w.started or w.incarnation > 1 for w in workers)
+
+
+def being_deleted(experiment: PopulationExperiment, waits: str) -> Problem:
+    """Why a deletion takes its time, and how not to wait for it."""
+    patch = json.dumps({"spec": {"storage": {"deletionPolicy": "Retain"}}}, separators=(",", ":"))
+    key = Key.of(experiment)
+    command = f"kubectl -n {key.namespace} patch pexp {key.name} --type merge -p '{patch}'"
+    message = f"removes the checkpoints: {waits}. To keep them and not to wait: {command}"
+    return Problem(BEING_DELETED, message[:MAX_MESSAGE])
+
+
 def problem_of(error: Exception) -> Problem:
     """What a failed reconcile is called in the condition `Ready`."""
     if isinstance(error, MissingLibrary):
@@ -264,6 +297,10 @@ def _relevant(body: Object | None) -> Object | None:
     if body is None:
         return None
     metadata = body["metadata"]
-    return {
-        key: metadata.get(key) for key in ("uid", "generation", "deletionTimestamp", "finalizers")
-    }
+    fields = ("uid", "generation", "deletionTimestamp", "finalizers")
+    return {key: metadata.get(key) for key in fields} | {SUSPEND_REASON: suspend_reason(body)}
+
+
+def suspend_reason(body: Object) -> str:
+    """Why it is suspended, in the words of whoever suspended it."""
+    return str((body["metadata"].get("annotations") or {}).get(SUSPEND_REASON, ""))

@@ -7,9 +7,10 @@ touch: where `deletionPolicy: Delete` asks for it, a Pod removes them, and a fin
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from population_operator.adapters.kubernetes import manifests
+from population_operator.adapters.kubernetes import manifests, pods
 from population_operator.adapters.kubernetes.client import ApiError, Client, Object
 from population_operator.adapters.kubernetes.names import (
     EXPERIMENT,
@@ -24,7 +25,10 @@ from population_operator.api import PopulationExperiment
 
 FINALIZER = f"{GROUP}/checkpoints"
 PLURAL = "populationexperiments"
-TRIES = 3
+NAMESPACE_GOES = "being terminated"
+"""Of the API server's answer where a namespace is being deleted."""
+TRY_AGAIN = 30.0
+"""Seconds for which a Pod that failed stays to be looked at."""
 
 
 def needs_finalizer(experiment: PopulationExperiment) -> bool:
@@ -37,14 +41,18 @@ def needs_finalizer(experiment: PopulationExperiment) -> bool:
     )
 
 
+def remover_name(name: str, uid: str) -> str:
+    return f"{name}-remover-{uid[:8]}"
+
+
 def remover(experiment: PopulationExperiment) -> Object:
     """The Pod that removes an experiment's checkpoints: its image, its claim, no devices."""
     key = Key.of(experiment)
     template = copy.deepcopy(experiment.spec.worker.template or {})
     spec = template["spec"]
     container = worker_container(spec)
-    for field in ("resources", "args", "livenessProbe", "readinessProbe", "startupProbe"):
-        container.pop(field, None)
+    for unwanted in ("resources", "args", "livenessProbe", "readinessProbe", "startupProbe"):
+        container.pop(unwanted, None)
     folder = str(manifests.CHECKPOINTS / key.uid)
     container["command"] = ["sh", "-c", f"rm -rf -- '{folder}'"]
     mounts = container.setdefault("volumeMounts", [])
@@ -60,7 +68,7 @@ def remover(experiment: PopulationExperiment) -> Object:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": f"{key.name}-remover-{key.uid[:8]}",
+            "name": remover_name(key.name, key.uid),
             "namespace": key.namespace,
             "labels": labels,
         },
@@ -73,6 +81,8 @@ class Lifecycle:
     """Finalizers, removal of checkpoints, and time to live."""
 
     client: Client
+    _released: set[str] = field(default_factory=set)
+    """Experiments that were let go of, which the cache may show as they were before."""
 
     async def ensure_finalizer(self, body: Object, experiment: PopulationExperiment) -> bool:
         """Make the finalizer stand exactly where it is needed. Returns whether it was changed."""
@@ -85,55 +95,70 @@ class Lifecycle:
         await self._set_finalizers(body, wanted)
         return True
 
-    async def finalize(self, body: Object, experiment: PopulationExperiment) -> str | None:
-        """Go on with the deletion. Returns what it waits for; none once nothing holds it."""
-        present = body["metadata"].get("finalizers", [])
-        if FINALIZER not in present:
+    def holds(self, body: Object, experiment: PopulationExperiment) -> bool:
+        """Whether its checkpoints are still to be removed."""
+        if body["metadata"]["uid"] in self._released:
+            return False
+        return FINALIZER in body["metadata"].get("finalizers", []) and needs_finalizer(experiment)
+
+    async def remove(self, experiment: PopulationExperiment) -> str | None:
+        """Go on with removing the checkpoints. Returns what it waits for; none once it is done."""
+        pod = remover(experiment)
+        where = path("pods", pod["metadata"]["namespace"], pod["metadata"]["name"])
+        found = await self._made(where, pod)
+        if found is None:
             return None
-        if needs_finalizer(experiment):
-            waits = await self._remove(experiment)
-            if waits is not None:
-                return waits
-        await self._set_finalizers(body, [f for f in present if f != FINALIZER])
-        return None
+        name, phase = pod["metadata"]["name"], found.get("status", {}).get("phase")
+        problem = pods.problem(found) if "status" in found else None
+        # Without the claim there is no volume, and nothing on it.
+        if phase == "Succeeded" or (problem is not None and problem.reason == "ClaimMissing"):
+            return None
+        if phase == "Failed":
+            if _age(found) > TRY_AGAIN:
+                await self.client.delete(where, uid=found["metadata"]["uid"])
+            return f"Pod {name} failed, see its log; it is tried again"
+        return problem.message if problem is not None else f"Pod {name} runs"
 
     async def release(self, body: Object) -> None:
-        """Let go of an experiment that never began: there are no checkpoints."""
-        present = body["metadata"].get("finalizers", [])
-        if FINALIZER in present:
+        """Let go of an experiment: there are no checkpoints, or none any more."""
+        metadata = body["metadata"]
+        present = metadata.get("finalizers", [])
+        if FINALIZER in present and metadata["uid"] not in self._released:
+            name = remover_name(metadata["name"], metadata["uid"])
+            await self.client.delete(path("pods", metadata["namespace"], name))
             await self._set_finalizers(body, [f for f in present if f != FINALIZER])
+            self._released.add(metadata["uid"])
+
+    def forget(self, uid: str) -> None:
+        """The experiment does not exist any more."""
+        self._released.discard(uid)
 
     async def expire(self, key: Key) -> None:
         """Its time to live is over."""
         await self.client.delete(path(PLURAL, key.namespace, key.name), uid=key.uid)
 
-    async def _remove(self, experiment: PopulationExperiment) -> str | None:
-        pod = remover(experiment)
-        metadata = pod["metadata"]
-        where = path("pods", metadata["namespace"], metadata["name"])
+    async def _made(self, where: str, pod: Object) -> Object | None:
+        """The Pod as it is, made where there is none; none where the namespace goes itself."""
         try:
-            found = await self.client.get(where)
+            return await self.client.get(where)
         except ApiError as error:
             if error.status != 404:
                 raise
-            try:
-                await self.client.create(path("pods", metadata["namespace"]), pod)
-            except ApiError as refused:
-                if "terminating" in refused.message or refused.status == 404:
-                    return None  # The namespace goes, and nothing can be started in it any more.
-                raise
-            return f"{metadata['name']} removes the checkpoints"
-        phase = found.get("status", {}).get("phase")
-        if phase == "Succeeded":
-            await self.client.delete(where, uid=found["metadata"]["uid"])
-            return None
-        if phase == "Failed":
-            await self.client.delete(where, uid=found["metadata"]["uid"])
-            return f"{metadata['name']} failed, and is tried again"
-        return f"{metadata['name']} removes the checkpoints"
+        try:
+            return await self.client.create(path("pods", pod["metadata"]["namespace"]), pod)
+        except ApiError as refused:
+            if refused.status == 404 or NAMESPACE_GOES in refused.message:
+                return None
+            raise
 
     async def _set_finalizers(self, body: Object, finalizers: list[str]) -> None:
         metadata = body["metadata"]
         version = metadata["resourceVersion"]
         patch = {"metadata": {"finalizers": finalizers, "resourceVersion": version}}
         await self.client.merge(path(PLURAL, metadata["namespace"], metadata["name"]), patch)
+
+
+def _age(body: Object) -> float:
+    """Seconds since an object was created."""
+    created = datetime.fromisoformat(body["metadata"]["creationTimestamp"])
+    return (datetime.now(UTC) - created).total_seconds()
