@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
+from population_operator.adapters.kubernetes.client import Client
 from population_operator.adapters.kubernetes.names import UID, WORKER
+from population_operator.api import parse
+from population_operator.app.operator.lifecycle import Lifecycle
 from tests.apiserver.conftest import Namespace
 from tests.apiserver.experiments.experiment import GROUP, Experiment, Object, triangle
 from tests.apiserver.experiments.operator_process import OperatorProcess, until
@@ -182,3 +186,32 @@ def test_time_to_live(namespace: Namespace, operator: OperatorProcess) -> None:
     builder = triangle(2, 2).steps(20, 40).set("spec.ttlSecondsAfterFinished", 2)
     experiment = Experiment.create(namespace, builder)
     until(lambda: namespace.client.find(experiment.path) is None, "it has come and gone", 60)
+
+
+def test_in_a_namespace_that_goes_nothing_is_waited_for(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    """No Pod can be started there any more, and the volume's claim goes, too."""
+    storage = {"claimName": "shared", "deletionPolicy": "Delete"}
+    experiment = Experiment.create(namespace, triangle().set("spec.storage", storage))
+    until(lambda: len(experiment.entries()) > 8, "it trains")
+    body = experiment.body()
+    hold = {"metadata": {"name": "hold", "finalizers": ["example.com/slow"]}}
+    namespace.create("configmaps", hold)
+    assert operator.stop() == 0
+    namespace.client.delete(f"/api/v1/namespaces/{namespace.name}")
+    until(lambda: "deletionTimestamp" in experiment.body()["metadata"], "all of it goes", 30)
+
+    async def remove() -> str | None:
+        client = await Client.connect(str(namespace.cluster.kubeconfig))
+        try:
+            return await Lifecycle(client).remove(parse(body))
+        finally:
+            await client.close()
+
+    try:
+        assert asyncio.run(remove()) is None
+    finally:
+        held = namespace.path("configmaps", "hold")
+        namespace.client.patch(held, {"metadata": {"finalizers": None}})
+        namespace.client.patch(experiment.path, {"metadata": {"finalizers": None}})
