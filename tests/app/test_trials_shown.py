@@ -14,6 +14,7 @@ from population_operator.adapters.kubernetes.status import experiment_status, me
 from population_operator.api import PopulationExperiment
 from population_operator.app import words
 from population_operator.app.cli.live import LiveTable
+from population_operator.app.cli.notes import note_of
 from population_operator.app.cli.table import picture
 from population_operator.app.cli.validate import summary
 from population_operator.app.report import render
@@ -159,3 +160,9 @@ def test_results_that_are_no_numbers_are_counted() -> None:
     drawn = rungs(history(simulate(EXPERIMENT, Diverges())[1]))
     assert drawn is not None
     assert any("that are no numbers have no dot" in remark for remark in drawn.remarks)
+
+
+def test_after_the_end_each_trial_says_where_it_ended(told: History) -> None:
+    notes = [note_of(told.state, member, 0.0).text for member in told.state.population]
+    assert {"ended on rung 0 of bracket 0", "finished on rung 2 of bracket 0"} <= set(notes)
+    assert all(note.startswith(("ended on rung", "finished on rung")) for note in notes)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from population_operator.app import words
 from population_operator.core.directives import due, finished
 from population_operator.core.failure import exhausted
+from population_operator.core.trials import given_up
 from population_operator.model.entry import Phase
 from population_operator.model.state import Member, State
 
@@ -25,11 +26,15 @@ def note_of(
 
     `now` is seconds since the epoch; workers in `starting` run, and have never answered.
     """
+    if given_up(state.spec.spec, member):
+        return Note(f"failed for good: {words.one_line(member.last_failure)}", True)
+    if member.stopped:
+        return Note(f"ended {_place(member)}")
+    if member.trial and finished(member, state.spec.spec.schedule):
+        return Note(f"finished {_place(member)}")
     if state.phase.ended:
         missing = not finished(member, state.spec.spec.schedule) and member.failures
         return Note(words.one_line(member.last_failure), True) if missing else Note("")
-    if member.stopped:
-        return Note(f"ended {_place(member)}")
     if finished(member, state.spec.spec.schedule):
         return Note("finished")
     if member.failures and (member.worker is None or not member.reported):
