@@ -37,12 +37,14 @@ SPACE = (a_float("x", 0, 1), a_float("y", 0, 1), a_choice("c", "a", "b", "d"))
 EXPERIMENT = a_bandit("bohb").minimize().parameters(*SPACE).build()
 
 
-def a_result(index: int, values: dict[str, Any], score: float, step: int = 9) -> Any:
+def a_result(
+    index: int, values: dict[str, Any], score: float, step: int = 9, beyond: int = 0
+) -> Any:
+    """Of a trial of the first bracket, whose rungs end at 1, 3, 9, ..."""
     member = a_trial(index, (step, 81), [score])
     decision = member.decision.model_copy(update={"hyperparameters": values})
-    return type(member)(
-        **{**vars(member), "decision": decision, "rungs": (RungResult(0, 0, step, score),)}
-    )
+    result = RungResult(0, (1, 3, 9, 27, 81).index(step), step + beyond, score)
+    return type(member)(**{**vars(member), "decision": decision, "rungs": (result,)})
 
 
 def the_oracles_state() -> Any:
@@ -66,6 +68,16 @@ def test_the_densities_are_hpbandsters() -> None:
         levels = (0, 0, len(set(density.points[:, 2])))
         same = Density(density.points, np.array(widths), levels)
         assert same(queries) == pytest.approx(ORACLE[name])
+
+
+def test_a_rung_is_one_budget_however_far_its_trials_overshot() -> None:
+    rng = np.random.default_rng(1)
+    members = [
+        a_result(i, sample(EXPERIMENT.spec.parameters, rng), float(rng.random()), 9, beyond=i)
+        for i in range(8)
+    ]
+    model = model_of(EXPERIMENT, a_state(EXPERIMENT, *members), Block(), Key.of(EXPERIMENT))
+    assert model is not None and (model.budget, model.rows) == (9, 8)
 
 
 def test_the_largest_budget_with_enough_results_is_modelled() -> None:

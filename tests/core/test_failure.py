@@ -146,6 +146,27 @@ def test_a_round_that_waits_for_one_beyond_help_ends(score: float) -> None:
     story.check()
 
 
+def test_a_round_goes_on_without_one_that_straggled() -> None:
+    """It waits for nobody then, though nobody has a good score."""
+    story = running(EXPERIMENT.synchronous().max_restarts(0).straggler_timeout(60))
+    story.report("w1", math.nan)
+    story.report("w2", math.nan)
+    story.pass_(61)
+    assert story.state.phase is Phase.RUNNING
+    story.check()
+
+
+def test_a_round_goes_on_while_one_can_be_replaced() -> None:
+    """m0 has a good checkpoint from within its interval: m1 continues as its clone."""
+    story = running(EXPERIMENT.synchronous().max_restarts(0))
+    story.report("w0", 0.5, step=5)
+    story.report("w2", math.nan)
+    story.gone("w1")
+    story.gone("w0")
+    assert story.state.phase is Phase.RUNNING
+    story.check()
+
+
 # --- stragglers ---
 
 

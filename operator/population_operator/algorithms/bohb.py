@@ -109,11 +109,13 @@ def model_of(
 ) -> Model | None:
     """The model of the largest budget that has enough results."""
     space, goal = experiment.spec.parameters, experiment.spec.objective.goal
+    brackets = {bracket.number: bracket for bracket in brackets_of(experiment)}
     by_budget: dict[int, list[tuple[float, int, Hyperparameters]]] = defaultdict(list)
     for member in state.population:
         for result in member.rungs:
             row = (-merit(goal, result.score), member.index, member.decision.hyperparameters)
-            by_budget[result.step].append(row)
+            # Not where the trial stood: one that overshot is on the same rung as the others.
+            by_budget[brackets[result.bracket].steps[result.rung]].append(row)
     for budget in sorted(by_budget, reverse=True):
         ordered = sorted(by_budget[budget], key=lambda row: row[:2])
         parts = split(np.array([encoded(space, row[2]) for row in ordered]), block)

@@ -187,7 +187,8 @@ def _nobody_left(state: State, training: list[Member], hopeless: list[Member]) -
         return len(hopeless) >= min(state.spec.spec.population.workers, len(training))
     alone = [m for m in hopeless if healthiest(state, m) is None]
     rounds = state.spec.spec.schedule.synchronous
-    if alone and rounds and all(m in hopeless or m.reported for m in training):
+    waited_for = any(not m.reported for m in alone)
+    if rounds and waited_for and all(m in alone or m.reported for m in training):
         return True
     beaten = all(m in hopeless or m.replacements for m in training)
     return beaten and any(m.replacements or m in alone for m in hopeless)

@@ -94,9 +94,9 @@ def test_a_program_without_the_metric_is_told(
 ) -> None:
     builder = triangle(2, 1).set("spec.worker", {"template": template(PROGRAMS / "exporter.py")})
     experiment = Experiment.create(namespace, builder.set("spec.objective.metric", "accuracy"))
-    experiment.wait("Progressing", 60, reason="WorkerTrouble", status="False")
-    message = experiment.condition("Progressing")["message"]
-    assert "its metrics have no accuracy, which is objective.metric: they have loss" in message
+    experiment.wait("Ready", 60, reason="MetricMissing", status="False")
+    message = experiment.condition("Ready")["message"]
+    assert "w0: its metrics have no accuracy, which is objective.metric: they have loss" in message
 
 
 def test_trials_of_workers_that_save_nothing_restart_and_it_is_said(

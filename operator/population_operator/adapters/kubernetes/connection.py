@@ -15,7 +15,6 @@ from population_operator.adapters.worker.scrape import Reading, Scraper, scrape
 from population_operator.core.desired import DesiredWorker
 from population_operator.core.observation import WorkerEvent
 from population_operator.model.decision import Directive
-from population_operator.model.entry import Troubled
 
 PATIENCE = 4.0
 """Seconds that a running Pod has to open its `control` port before its metrics are tried."""
@@ -23,7 +22,10 @@ PATIENCE = 4.0
 
 @dataclass
 class Connection:
-    """Tries the contract first. `warm` turns false once only metrics were found."""
+    """Tries the contract first. `warm` turns false once only metrics were found.
+
+    `complaint` says why metrics that were found are of no use.
+    """
 
     session: aiohttp.ClientSession
     host: str
@@ -32,6 +34,7 @@ class Connection:
     worker: DesiredWorker
     wake: Callable[[], None]
     warm: bool = True
+    complaint: str = ""
     _speaker: WorkerLink | Scraper = field(init=False)
     _probe: asyncio.Task[None] | None = None
 
@@ -52,8 +55,7 @@ class Connection:
 
     def start(self) -> None:
         self._speaker.start()
-        if self.worker.cursor == 0:
-            self._probe = asyncio.get_running_loop().create_task(self._look_for_metrics())
+        self._probe = asyncio.get_running_loop().create_task(self._look_for_metrics())
 
     @property
     def events(self) -> list[WorkerEvent]:
@@ -81,15 +83,16 @@ class Connection:
 
     async def _look_for_metrics(self) -> None:
         url = f"http://{_bracketed(self.host)}:{METRICS_PORT}"
-        directive, cursor, told = self.worker.directive, self.worker.cursor, ""
+        directive = self.worker.directive
         while directive is not None:
             await asyncio.sleep(PATIENCE)
             if self._speaker.answered_at:
                 return
             found = await scrape(self.session, url, self.metric)
-            if isinstance(found, str) and found != told:
-                cursor, told = cursor + 1, found
-                self._complain(directive, cursor, found)
+            complaint = found if isinstance(found, str) else ""
+            if complaint != self.complaint:
+                self.complaint = complaint
+                self.wake()
             if not isinstance(found, Reading):
                 continue
             await self._speaker.close()
@@ -101,24 +104,12 @@ class Connection:
                 directive,
                 self.metric,
                 self.wake,
-                cursor=cursor,
+                cursor=self.worker.cursor,
             )
             self._speaker.start()
             self.warm = False
             self.wake()
             return
-
-    def _complain(self, directive: Directive, cursor: int, reason: str) -> None:
-        self.events.append(
-            Troubled(
-                worker=self.worker.worker,
-                incarnation=self.worker.incarnation,
-                cursor=cursor,
-                member=directive.member,
-                reason=reason,
-            )
-        )
-        self.wake()
 
 
 def _bracketed(host: str) -> str:

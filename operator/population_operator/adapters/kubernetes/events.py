@@ -55,7 +55,8 @@ def told(entry: Entry, before: State) -> list[Told]:
                 found.append(_told(entry, index, kind, text, warning))
             case MemberFailed():
                 text = f"{event.member}: {event.cause}: {event.detail}"
-                if is_last(before.spec.spec, before.members[event.member]):
+                member = before.members.get(event.member)
+                if member is not None and is_last(before.spec.spec, member):
                     text += "; that was its last try, and the trial ends"
                 found.append(_told(entry, index, "MemberFailed", text, True))
             case WorkerGone() if not event.cause.charged:
@@ -81,6 +82,7 @@ OURS = frozenset(
         "QuotaExceeded",
         "Forbidden",
         "NameTaken",
+        "MetricMissing",
         BEING_DELETED,
     }
 )

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 FIRST_RETRY, LAST_RETRY = 1.0, 60.0
 DELETE = "delete "
 """What names of attempts to delete a Pod begin with."""
+CLAIM = "claim"
+"""What the attempt to make it again is called."""
 CREATES_AT_ONCE = 4
 """Creates of Pods under way, each experiment's first one not counted: it comes before the others'
 second, so that of many experiments that are created at once each starts."""
@@ -146,6 +148,9 @@ class KubernetesFleet:
         for pod in self._pods(Key.parse(key).uid):
             if pods.gone(pod) is None and (problem := pods.problem(pod)) is not None:
                 found[str(pod["metadata"]["name"])] = problem
+        for (worker, _), link in run.connections.items() if run else ():
+            if link.complaint:
+                found[worker] = Problem("MetricMissing", f"{worker}: {link.complaint}")
         return tuple(dict.fromkeys(found[name] for name in sorted(found)))
 
     def pod_changed(self, old: Object | None, new: Object | None) -> None:
@@ -171,6 +176,10 @@ class KubernetesFleet:
         for task in run.tasks.values():
             task.cancel()
         await asyncio.gather(*(link.close() for link in run.connections.values()))
+
+    def ran(self, key: str) -> bool:
+        """Whether a worker of the experiment runs or ran, as far as its Pods show it."""
+        return any(pods.ran(pod) for pod in self._pods(Key.parse(key).uid))
 
     async def end(self, key: str) -> str | None:
         """End the workers of an experiment that is being deleted: they may still save.
@@ -242,7 +251,7 @@ class KubernetesFleet:
         if problem is None or problem.reason != "ClaimMissing" or not manifests.claim(experiment):
             return
         run.prepared = False
-        self._attempt(key, run, "claim", lambda: self._prepare(run, experiment))
+        self._attempt(key, run, CLAIM, lambda: self._prepare(run, experiment))
 
     async def _make(self, run: _Run, experiment: PopulationExperiment) -> None:
         key = Key.of(experiment)
@@ -362,7 +371,7 @@ def _forget_past(run: _Run, state: State, wanted: Mapping[tuple[str, int], Desir
             run.retries.clear()
             run.problems.clear()
         run.spec = state.spec
-    names = {pod_name(state.spec.metadata.name, *slot) for slot in wanted}
+    names = {pod_name(state.spec.metadata.name, *slot) for slot in wanted} | {CLAIM}
     for name in [name for name in run.problems if name not in names and name not in run.tasks]:
         if not name.startswith(DELETE):
             del run.problems[name]

@@ -63,6 +63,12 @@ def started(pod: Object) -> bool:
     return "running" in _worker(pod).get("state", {})
 
 
+def ran(pod: Object) -> bool:
+    """Whether the worker's container has run."""
+    states = (_worker(pod).get("state", {}), _worker(pod).get("lastState", {}))
+    return any("running" in state or "terminated" in state for state in states)
+
+
 def is_overdue(pod: Object, now: float) -> bool:
     """Whether it should be gone for half a minute and is not, as on a node that is lost."""
     by = pod["metadata"].get("deletionTimestamp")

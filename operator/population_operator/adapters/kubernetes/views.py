@@ -48,7 +48,8 @@ EVENTS_KEPT = 200
 class _Shown:
     """What is to be shown of one experiment, and what was written; `written` counts writes.
 
-    `uids` are those of the members' objects; `seen` are the members whose object the cache has had.
+    `uids` are those of the members' objects; `seen` are the members whose object the cache has had;
+    `taken` are those whose object cannot be made, with when that is tried again, and the wait.
     """
 
     state: State
@@ -61,6 +62,7 @@ class _Shown:
     uids: dict[str, str] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     written: dict[str, int] = field(default_factory=dict)
+    taken: dict[str, tuple[float, float]] = field(default_factory=dict)
     writer: asyncio.Task[None] | None = None
     dirty: bool = False
 
@@ -164,11 +166,18 @@ class KubernetesViews:
         stale = [m.name for m in state.population if self._is_stale(key, shown, state, m.name)]
         # Who was written longest ago comes first, so that nobody's turn never comes.
         stale.sort(key=lambda name: shown.written.get(name, 0))
-        are_written = True
-        for name in stale[:WRITES_A_ROUND]:
-            are_written &= await self._write_member(key, shown, state, name)
+        now, nobody = self._clock(), (0.0, 0.0)
+        due = [name for name in stale if shown.taken.get(name, nobody)[0] <= now]
+        for name in due[:WRITES_A_ROUND]:
+            if await self._write_member(key, shown, state, name):
+                shown.taken.pop(name, None)
+            else:
+                wait = min(2 * shown.taken.get(name, nobody)[1] or PAUSE, LAST_RETRY)
+                shown.taken[name] = (now + wait, wait)
             shown.written[name] = self.writes
-        if len(stale) > WRITES_A_ROUND or shown.events or not are_written:
+        for name in shown.taken.keys() - set(stale):
+            del shown.taken[name]
+        if len(due) > WRITES_A_ROUND or shown.events or shown.taken:
             shown.dirty = True
 
     async def _write_status(self, key: Key, shown: _Shown, state: State) -> None:

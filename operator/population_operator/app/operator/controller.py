@@ -59,6 +59,7 @@ class Controller:
     _parsed: dict[str, tuple[str, PopulationExperiment]] = field(default_factory=dict)
     _errors: dict[str, Problem] = field(default_factory=dict)
     _invalid: dict[str, Problem] = field(default_factory=dict)
+    _saved: set[str] = field(default_factory=set)
     _background: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -146,12 +147,19 @@ class Controller:
         """End the workers, then remove what they saved, where that is wanted; then let go."""
         key = str(Key.of(experiment))
         await self.fleet.forget(key)
-        waits = None
+        state, waits = replace(State(), experiment=experiment), None
         if self.lifecycle.holds(body, experiment):
-            state = await self.reconciler.load(key)
-            waits = await self.fleet.end(key)
-            if waits is None and may_have_saved(state):
-                waits = await self.lifecycle.remove(experiment)
+            saved = name in self._saved or self.fleet.ran(key)
+            try:
+                known = await self.reconciler.load(key)
+                saved = saved or may_have_saved(known, body)
+                state = known if known.experiment else state
+            except (JournalUnavailableError, ValueError) as error:
+                log.warning("%s: %s", name, error)
+                saved = True
+            if saved:
+                self._saved.add(name)
+            waits = await self._removed(key, experiment, saved)
         if waits is None:
             await self.lifecycle.release(body)
             return
@@ -161,6 +169,16 @@ class Controller:
             log.info("%s: %s", name, waits)
             await self.views.show(key, state, ())
         self.queue.add_after(name, 1.0)
+
+    async def _removed(self, key: str, experiment: PopulationExperiment, saved: bool) -> str | None:
+        """End the workers, and remove what they saved. Returns what it waits for."""
+        try:
+            waits = await self.fleet.end(key)
+            if waits is None and saved:
+                waits = await self.lifecycle.remove(experiment)
+        except ApiError as error:
+            return error.message
+        return waits
 
     async def _expire(self, name: str, key: Key, experiment: PopulationExperiment) -> None:
         state = self.reconciler.states.get(str(key), State())
@@ -236,6 +254,7 @@ class Controller:
         self._parsed.pop(name, None)
         self._errors.pop(name, None)
         self._invalid.pop(name, None)
+        self._saved.discard(name)
         self.queue.forget(name)
         self.reconciler.forget(text)
         self.journal.forget(text)
@@ -270,10 +289,15 @@ class Controller:
         return tuple(path(plural, namespace) for namespace in self.settings.namespaces)
 
 
-def may_have_saved(state: State) -> bool:
-    """Whether a worker ever started, as far as the journal knows."""
+def may_have_saved(state: State, body: Object) -> bool:
+    """Whether a worker ever started, as far as the journal knows.
+
+    In a deletion in the foreground the journal may go first: the status is what is left then.
+    """
+    if state.experiment is None:
+        return body.get("status", {}).get("phase") not in (None, "", "Pending", "Refused")
     workers = state.workers.values()
-    return state.reports > 0 or any(w.started or w.incarnation > 1 for w in workers)
+    return state.reports > 0 or any(w.started_at > 0 or w.incarnation > 1 for w in workers)
 
 
 def being_deleted(experiment: PopulationExperiment, waits: str) -> Problem:

@@ -27,6 +27,7 @@ FINALIZER = f"{GROUP}/checkpoints"
 PLURAL = "populationexperiments"
 NAMESPACE_GOES = "being terminated"
 """Of the API server's answer where a namespace is being deleted."""
+REMOVER = {"cpu": "100m", "memory": "128Mi"}
 TRY_AGAIN = 30.0
 """Seconds for which a Pod that failed stays to be looked at."""
 
@@ -51,8 +52,10 @@ def remover(experiment: PopulationExperiment) -> Object:
     template = copy.deepcopy(experiment.spec.worker.template or {})
     spec = template["spec"]
     container = worker_container(spec)
-    for unwanted in ("resources", "args", "livenessProbe", "readinessProbe", "startupProbe"):
+    for unwanted in ("args", "livenessProbe", "readinessProbe", "startupProbe"):
         container.pop(unwanted, None)
+    # Little, and said: a quota may ask for it.
+    container["resources"] = {"requests": dict(REMOVER), "limits": dict(REMOVER)}
     folder = str(manifests.CHECKPOINTS / key.uid)
     container["command"] = ["sh", "-c", f"rm -rf -- '{folder}'"]
     mounts = container.setdefault("volumeMounts", [])
@@ -83,6 +86,8 @@ class Lifecycle:
     client: Client
     _released: set[str] = field(default_factory=set)
     """Experiments that were let go of, which the cache may show as they were before."""
+    _removed: set[str] = field(default_factory=set)
+    """Experiments that have no checkpoints any more."""
 
     async def ensure_finalizer(self, body: Object, experiment: PopulationExperiment) -> bool:
         """Make the finalizer stand exactly where it is needed. Returns whether it was changed."""
@@ -103,15 +108,20 @@ class Lifecycle:
 
     async def remove(self, experiment: PopulationExperiment) -> str | None:
         """Go on with removing the checkpoints. Returns what it waits for; none once it is done."""
+        uid = Key.of(experiment).uid
+        if uid in self._removed:
+            return None
         pod = remover(experiment)
         where = path("pods", pod["metadata"]["namespace"], pod["metadata"]["name"])
         found = await self._made(where, pod)
         if found is None:
+            self._removed.add(uid)
             return None
         name, phase = pod["metadata"]["name"], found.get("status", {}).get("phase")
         problem = pods.problem(found) if "status" in found else None
         # Without the claim there is no volume, and nothing on it.
         if phase == "Succeeded" or (problem is not None and problem.reason == "ClaimMissing"):
+            self._removed.add(uid)
             return None
         if phase == "Failed":
             if _age(found) > TRY_AGAIN:
@@ -132,6 +142,7 @@ class Lifecycle:
     def forget(self, uid: str) -> None:
         """The experiment does not exist any more."""
         self._released.discard(uid)
+        self._removed.discard(uid)
 
     async def expire(self, key: Key) -> None:
         """Its time to live is over."""
