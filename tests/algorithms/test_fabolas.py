@@ -89,7 +89,7 @@ def test_budgets_are_halves_and_never_below_the_interval() -> None:
 def on_parts_of_the_data(size: int) -> Any:
     built = a_bandit("fabolas", size, workers=2, fraction="part", levels=3).minimize().steps(1, 8)
     space = (a_float("x", 0, 1), a_float("y", 0, 1), a_float("part", 0.2, 1))
-    return built.parameters(*space).initial({"x": 0.9, "y": 0.9, "part": 0.7}).build()
+    return built.parameters(*space).initial({"x": 0.9, "y": 0.9}).build()
 
 
 def test_parts_of_the_data_are_halves_and_never_below_the_parameters_min() -> None:

@@ -64,6 +64,7 @@ def shared(
     client.wait(
         f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{claim}",
         lambda found: found.get("status", {}).get("phase") == "Bound",
+        120,  # The controllers may be on their way back from a test that took them away.
     )
     return folder
 
