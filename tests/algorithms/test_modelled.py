@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from population_operator.algorithms import modelled as module
@@ -94,6 +94,7 @@ def test_the_rows_are_bounded_and_keep_the_best(monkeypatch: pytest.MonkeyPatch)
     assert set(rates) >= set(RATES[-4:])
 
 
+@example([0.0, 5e-324])
 @given(st.lists(st.floats(-1e6, 1e6) | st.sampled_from([-math.inf]), min_size=1))
 def test_spread_keeps_the_order(merits: list[float]) -> None:
     found = spread(np.array(merits))

@@ -105,7 +105,10 @@ def spread(merits: Array) -> Array:
     below = finite.max() - np.where(np.isfinite(merits), merits, finite.min())
     low, high = np.quantile(finite, (0.25, 0.75))
     typical = float(high - low) or float(finite.std())
-    return standardised(-np.log(below + 0.1 * typical)) if typical > 0.0 else np.zeros(len(merits))
+    if typical <= 0.0:
+        return np.zeros(len(merits))
+    # A tenth of the smallest differences there are is nothing, and has no logarithm.
+    return standardised(-np.log(below + max(0.1 * typical, np.finfo(float).tiny)))
 
 
 def _most_telling(merits: Array) -> list[int]:

@@ -136,7 +136,7 @@ def test_another_one_of_the_name_shows_its_own_members(
         return {
             one["metadata"]["name"]: one["status"]["phase"]
             for one in _members(namespace)
-            if one["metadata"]["labels"][UID] == uid and one["status"]["step"] == 200
+            if one["metadata"]["labels"][UID] == uid and one.get("status", {}).get("step") == 200
         }
 
     until(lambda: len(own()) == 4, "each is shown as it ended", 60)
