@@ -7,7 +7,6 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Lock
 
 from e2e.cluster.access import Tell
 
@@ -24,8 +23,6 @@ FOR_NODES = {
     "/usr/lib/cni/bridge": "containernetworking-plugins",
     "prometheus": "prometheus",
 }
-
-_one_at_a_time = Lock()
 
 
 class CannotRun(Exception):
@@ -50,10 +47,9 @@ def install(programs: Mapping[str, str], tell: Tell) -> None:
     Raises:
       CannotRun: it is not, or apt failed.
     """
-    with _one_at_a_time:
-        missing = sorted({package for program, package in programs.items() if not _which(program)})
-        if missing:
-            _install(missing, tell)
+    missing = sorted({package for program, package in programs.items() if not _which(program)})
+    if missing:
+        _install(missing, tell)
 
 
 def _install(missing: list[str], tell: Tell) -> None:

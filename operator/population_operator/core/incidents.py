@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from population_operator.core.fold import Draft
-from population_operator.core.trials import is_last
+from population_operator.core.trials import LAST_TRY, is_last
 from population_operator.model.decision import DecisionKind
 from population_operator.model.entry import (
     Cause,
@@ -83,7 +83,7 @@ def in_consequence(draft: Draft, event: Follows) -> Incident | None:
             wait = max(event.not_before - draft.now, 0.0)
             then = f"tries again in {wait:.0f} s"
             if is_last(draft.state.spec.spec, draft.members[event.member]):
-                then = "that was its last try, and the trial ends"
+                then = LAST_TRY
             return Incident(
                 *at,
                 IncidentKind.FAILED,

@@ -46,6 +46,10 @@ def ended_rung(member: Member, report: Report) -> RungResult | None:
     )
 
 
+LAST_TRY = "that was its last try, and the trial ends"
+"""What is said of a failure for which `is_last` holds."""
+
+
 def is_last(spec: ExperimentSpec, member: Member) -> bool:
     """Whether one failure more ends the trial."""
     return member.trial and member.failures >= spec.worker.max_restarts

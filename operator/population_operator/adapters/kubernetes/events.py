@@ -9,7 +9,7 @@ from population_operator.adapters.kubernetes.names import API_VERSION, Key
 from population_operator.adapters.kubernetes.status import short, timestamp
 from population_operator.core.conditions import BEING_DELETED, Problem
 from population_operator.core.fold import fold
-from population_operator.core.trials import is_last
+from population_operator.core.trials import LAST_TRY, is_last
 from population_operator.model.decision import Decision, DecisionKind
 from population_operator.model.entry import (
     Decided,
@@ -57,7 +57,7 @@ def told(entry: Entry, before: State) -> list[Told]:
                 text = f"{event.member}: {event.cause}: {event.detail}"
                 member = before.members.get(event.member)
                 if member is not None and is_last(before.spec.spec, member):
-                    text += "; that was its last try, and the trial ends"
+                    text += f"; {LAST_TRY}"
                 found.append(_told(entry, index, "MemberFailed", text, True))
             case WorkerGone() if not event.cause.charged:
                 text = f"{event.worker}: {event.detail}; its member goes on elsewhere, uncharged"
