@@ -7,6 +7,7 @@ processors others used meanwhile, and says so beside its figures.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import datetime
 import json
 import math
@@ -16,6 +17,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +33,7 @@ RESULTS = Path("runs/benchmarks")
 DISTURBED = 0.15
 """Cores used by others above which timings are called disturbed."""
 
+_PR_SET_CHILD_SUBREAPER = 36
 _TICKS = os.sysconf("SC_CLK_TCK")
 _Z = statistics.NormalDist().inv_cdf(0.975)
 
@@ -134,7 +137,7 @@ class Usage:
     """How much of the machine others use, from when this is made.
 
     What this process and its children used counts as ours; a child counts once it has been waited
-    for.
+    for. So do their children, where they wait for them, or after `adopt` and `reap`.
     """
 
     def __init__(self) -> None:
@@ -160,6 +163,23 @@ def _busy_seconds() -> float:
 
 def _own_seconds() -> float:
     return sum(os.times()[:4])
+
+
+def adopt() -> None:
+    """From now on, processes whose parent ends before them become children of this one (Linux)."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def reap(seconds: float) -> None:
+    """Wait for all children that end within this time, so that what they used counts as ours.
+
+    For callers that wait for no child of theirs later on.
+    """
+    until = time.monotonic() + seconds
+    with suppress(ChildProcessError):
+        while time.monotonic() < until:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(0.02)
 
 
 # --- the command line ----------------------------------------------------------------------------

@@ -135,6 +135,7 @@ def running(
             with suppress(ProcessLookupError):
                 os.killpg(search.pid, signal.SIGKILL)
             search.wait()
+            harness.reap(5.0)
 
 
 def timed(name: str, seed: int, folder: Path, task_name: str) -> Run:
@@ -190,6 +191,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin none after that")
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="run these")
     given = parser.parse_args(argv)
+    harness.adopt()
     # Ended from outside, a search must end, too: it would slow down whoever is timed next.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     seeds = given.seeds or (QUICK_SEEDS if given.quick else SEEDS)

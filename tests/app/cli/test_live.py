@@ -9,9 +9,8 @@ import pytest
 from rich.console import Console
 
 from population_operator.app.cli.live import LiveTable
-from population_operator.app.cli.log import notable
 from population_operator.app.cli.notes import note_of
-from population_operator.app.cli.recent import Recent
+from population_operator.app.cli.recent import Recent, notable
 from population_operator.app.cli.table import chosen, picture
 from population_operator.core.history import History, history
 from tests.journals import Remembers, Run, a_run, crashing, small

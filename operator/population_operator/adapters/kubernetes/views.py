@@ -153,7 +153,6 @@ class KubernetesViews:
 
     async def _write(self, key: Key, shown: _Shown) -> None:
         state = shown.state
-        current = self._experiments.objects.get((key.namespace, key.name))
         if state.experiment is None and shown.refusal is None:
             return
         await self._write_status(key, shown, state)
@@ -161,6 +160,7 @@ class KubernetesViews:
             await self._create("events", key.namespace, event_object(key, event))
             if event in shown.events:  # Not one of the oldest of too many meanwhile.
                 shown.events.remove(event)
+        current = self._experiments.objects.get((key.namespace, key.name))
         if current is None or "deletionTimestamp" in current["metadata"]:
             return  # Its members go with it.
         stale = [m.name for m in state.population if self._is_stale(key, shown, state, m.name)]

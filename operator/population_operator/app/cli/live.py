@@ -10,7 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 
-from population_operator.app.cli.log import Log, notable
+from population_operator.app.cli.log import Log
 from population_operator.app.cli.recent import Recent
 from population_operator.app.cli.table import picture
 from population_operator.core.history import Happening, History
@@ -91,8 +91,7 @@ class LiveTable:
         """What is new since this was asked last."""
         news = history.happenings[self._told :]
         self._told = len(history.happenings)
-        for happening in filter(notable, news):
-            self._recent.add(happening.time - state.started_at, happening)
+        self._recent.take(news, state.started_at)
         return news
 
     def _draw(self, state: State, history: History) -> None:

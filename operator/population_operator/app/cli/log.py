@@ -8,18 +8,14 @@ from rich.console import Console
 from rich.text import Text
 
 from population_operator.app import words
-from population_operator.app.cli.recent import failure_shape
+from population_operator.app.cli.recent import failure_shape, notable
 from population_operator.core.directives import finished
 from population_operator.core.history import (
     AcceptedReport,
-    DecisionTaken,
     Happening,
-    PhaseEntered,
-    SpecChanged,
 )
-from population_operator.core.incidents import Incident, IncidentKind
+from population_operator.core.incidents import Incident
 from population_operator.core.trials import bandit_of
-from population_operator.model.decision import DecisionKind
 from population_operator.model.entry import Phase
 from population_operator.model.state import State
 
@@ -191,19 +187,3 @@ def _best(state: State) -> str:
         return ""
     metric, best = state.spec.spec.objective.metric, state.best
     return f"; best {metric} {words.number(best.score)} ({best.member}, step {best.step})"
-
-
-def notable(happening: Happening) -> bool:
-    """What is worth a line: not every report, nor that a member goes on as it was."""
-    match happening:
-        case DecisionTaken():
-            return happening.moved or happening.decision.kind is DecisionKind.PROMOTE
-        case Incident(kind=kind):
-            # Told already: by the decision that replaces it, or by the loss of its worker.
-            return kind is not IncidentKind.REPLACED
-        case PhaseEntered():
-            return True
-        case SpecChanged():
-            return happening.seq > 1
-        case _:
-            return False

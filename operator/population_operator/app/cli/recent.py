@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterable
 
 from population_operator.app import words
-from population_operator.core.history import Happening
+from population_operator.core.history import DecisionTaken, Happening, PhaseEntered, SpecChanged
 from population_operator.core.incidents import Incident, IncidentKind
+from population_operator.model.decision import DecisionKind
+
+
+def notable(happening: Happening) -> bool:
+    """What is worth a line: not every report, nor that a member goes on as it was."""
+    match happening:
+        case DecisionTaken():
+            return happening.moved or happening.decision.kind is DecisionKind.PROMOTE
+        case Incident(kind=kind):
+            # Told already: by the decision that replaces it, or by the loss of its worker.
+            return kind is not IncidentKind.REPLACED
+        case PhaseEntered():
+            return True
+        case SpecChanged():
+            return happening.seq > 1
+        case _:
+            return False
 
 
 def failure_shape(happening: Happening) -> str | None:
@@ -27,6 +45,11 @@ class Recent:
 
     def __init__(self, size: int) -> None:
         self._events: deque[tuple[float, Happening, int]] = deque(maxlen=size)
+
+    def take(self, happenings: Iterable[Happening], began: float) -> None:
+        """Add those that are worth a line; `began` is when the run did."""
+        for happening in filter(notable, happenings):
+            self.add(happening.time - began, happening)
 
     def add(self, seconds: float, happening: Happening) -> None:
         """`seconds` since the run's start."""

@@ -14,7 +14,6 @@ from rich.text import Text
 from population_operator.app import words
 from population_operator.app.cli.errors import COMPLETE
 from population_operator.app.cli.live import EVENTS
-from population_operator.app.cli.log import notable
 from population_operator.app.cli.recent import Recent
 from population_operator.app.cli.source import Run
 from population_operator.app.cli.table import picture
@@ -47,8 +46,7 @@ def _print_picture(run: Run, console: Console) -> None:
     history = run.history()
     state = history.state
     recent = Recent(EVENTS)
-    for happening in filter(notable, history.happenings):
-        recent.add(happening.time - state.started_at, happening)
+    recent.take(history.happenings, state.started_at)
     width, height = console.size
     if not console.is_terminal:
         height = len(state.members) + 20
