@@ -191,6 +191,16 @@ def test_the_rest_may_change(path: str, change: Change, server: ApiServer) -> No
     assert server.refusals(new, old) == []
 
 
+def test_a_claim_keeps_the_owner_that_it_was_made_with(server: ApiServer) -> None:
+    old = full()
+    claim = {"spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1"}}}}
+    old["spec"]["storage"] = {"claimTemplate": claim, "deletionPolicy": "Delete"}
+    new = copy.deepcopy(old)
+    assert server.refusals(new, old) == []
+    new["spec"]["storage"]["deletionPolicy"] = "Retain"
+    assert "ownerReferences" in str(server.refusals(new, old))
+
+
 @pytest.mark.parametrize("block", TRIALS)
 def test_what_rungs_are_computed_from_is_fixed(block: str, server: ApiServer) -> None:
     old = full()

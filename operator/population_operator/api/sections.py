@@ -182,7 +182,7 @@ class Worker(ApiModel):
     """How a worker is started, and how often a member may fail before it is replaced."""
 
     max_restarts: Annotated[int, Field(ge=0, le=INT32), WHOLE] = 3
-    """How often a member may fail before a clone of a healthy one replaces it."""
+    """How often a member may fail before a clone of a healthy one replaces it; a trial ends."""
     template: Annotated[dict[str, Any], Like(PodTemplate)] | None = None
     """The Pod on Kubernetes."""
     local: LocalWorker | None = None
@@ -208,7 +208,8 @@ class Storage(ApiModel):
     claim_template: Annotated[dict[str, Any], Like(ClaimTemplate)] | None = None
     """A PersistentVolumeClaim to make for this experiment."""
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
-    """What becomes of the checkpoints when the experiment is deleted."""
+    """What becomes of the checkpoints, or of the claim that was made, when the experiment is
+    deleted."""
 
     @rule(only_one(CLAIMS.values(), "claim"))
     def _one_claim(self) -> Iterator[Problem]:

@@ -27,7 +27,7 @@ CHANGEABLE = (
     "ttlSecondsAfterFinished",
 )
 """What a user may change; of these `population.size` and `schedule.maxSteps` may only grow, and not
-with every algorithm (`FIXED_WITH`).
+with every algorithm (`FIXED_WITH`), and `storage.deletionPolicy` not with a `claimTemplate`.
 
 The Pod template, since decisions do not depend on it, and a limit that was too low, or an image
 that cannot be pulled, must be mendable: Pods that start from then on are made from it.
@@ -94,11 +94,14 @@ def _present(side: str, path: str) -> str:
     return f"({tests})" if len(steps) > 1 else tests
 
 
-def _unchanged(path: str) -> Cel:
+def _same(path: str) -> str:
     now, before = _present("self.spec", path), _present("oldSelf.spec", path)
-    rule = f"{now} == {before} && (!{now} || self.spec.{path} == oldSelf.spec.{path})"
+    return f"{now} == {before} && (!{now} || self.spec.{path} == oldSelf.spec.{path})"
+
+
+def _unchanged(path: str) -> Cel:
     message = f"{path} is fixed while an experiment exists: create another one to change it"
-    return _once_begun(rule, message, path)
+    return _once_begun(_same(path), message, path)
 
 
 _SAME_ORDER = _once_begun(
@@ -111,9 +114,18 @@ _SAME_ORDER = _once_begun(
 )
 """Lists that are maps or sets to the API server are equal to it in any order."""
 
+_SAME_OWNER = _once_begun(
+    f"!{_present('self.spec', 'storage.claimTemplate')} || ({_same('storage.deletionPolicy')})",
+    "storage.deletionPolicy is fixed with claimTemplate: to keep a claim after all, remove its "
+    "metadata.ownerReferences",
+    "storage.deletionPolicy",
+)
+"""The claim gets its owner, with which it goes, when it is made."""
+
 TRANSITIONS = (
     *(_unchanged(path) for path in FIXED),
     _SAME_ORDER,
+    _SAME_OWNER,
     *_grows("population.size", optional=True),
     *_grows("schedule.maxSteps"),
 )

@@ -36,7 +36,7 @@ class Sampler(StrEnum):
     RANDOM = "random"
     """Drawn evenly, as in their papers."""
     GAUSSIAN_PROCESS = "gaussianProcess"
-    """Proposed by a Gaussian process of the largest budget that has enough results."""
+    """Two of three proposed by a Gaussian process of the results on all budgets."""
 
 
 class Hyperband(ApiModel):
