@@ -372,3 +372,28 @@ def test_what_is_forgotten_is_read_again() -> None:
         assert reconciler.states[KEY] == before
 
     asyncio.run(run())
+
+
+def test_a_new_operator_listens_before_it_looks() -> None:
+    """What workers had to say while there was none is heard before anybody is judged."""
+    loop = Loop.of()
+    calls: list[str] = []
+
+    async def run() -> None:
+        for _ in range(2):
+            await loop.simulation.reconciler.reconcile(KEY, loop.experiment)
+        inner = loop.failing["fleet"].inner
+
+        class Noted:
+            def __getattr__(self, name: str) -> Any:
+                calls.append(name)
+                return getattr(inner, name)
+
+        loop.failing["fleet"].inner = Noted()
+        loop.restart()
+        for _ in range(2):
+            await loop.simulation.reconciler.reconcile(KEY, loop.experiment)
+
+    asyncio.run(run())
+    assert calls[:2] == ["listen", "observe"]
+    assert calls.count("listen") == 1

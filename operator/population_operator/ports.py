@@ -47,6 +47,13 @@ class Fleet(Protocol):
         """A consistent snapshot of what is known now. Returns at once; asks nobody."""
         ...
 
+    async def listen(self, key: str, desired: Desired, state: State) -> None:
+        """Connect to those of the workers that run already: an operator's first act.
+
+        What they have to say comes with `observe`, which may raise until it has been heard.
+        """
+        ...
+
     async def apply(self, key: str, desired: Desired, state: State) -> None:
         """Start moving the world there. Returns at once; doing it again is harmless.
 

@@ -50,6 +50,7 @@ class Reconciler:
     decide: Decide = in_thread
     states: dict[str, State] = field(default_factory=dict)
     unshown: dict[str, list[Entry]] = field(default_factory=dict)
+    listening: set[str] = field(default_factory=set)
 
     async def reconcile(self, key: str, experiment: PopulationExperiment) -> float | None:
         """One pass. Returns when (seconds since the epoch) to come back without any news.
@@ -59,6 +60,11 @@ class Reconciler:
         workers wait for it. What came in while it was written is looked at before the pass ends.
         """
         state, acted = await self.load(key), None
+        if key not in self.listening and state.experiment is not None:
+            # Reports may lie ready that the last operator did not take in: nobody is judged by the
+            # journal alone.
+            await self.fleet.listen(key, desired(state), state)
+            self.listening.add(key)
         due: float | None = self.clock.now()  # Unless it is found that nothing is left to decide.
         for _ in range(ENTRIES_A_PASS):
             observation = await self.fleet.observe(key, experiment)
@@ -108,3 +114,4 @@ class Reconciler:
         """Drop the cached state of an experiment that does not exist any more."""
         self.states.pop(key, None)
         self.unshown.pop(key, None)
+        self.listening.discard(key)

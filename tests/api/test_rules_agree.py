@@ -193,7 +193,9 @@ def test_the_rest_may_change(path: str, change: Change, server: ApiServer) -> No
 
 def test_a_claim_keeps_the_owner_that_it_was_made_with(server: ApiServer) -> None:
     old = full()
-    claim = {"spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1"}}}}
+    claim = {
+        "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1"}}}
+    }
     old["spec"]["storage"] = {"claimTemplate": claim, "deletionPolicy": "Delete"}
     new = copy.deepcopy(old)
     assert server.refusals(new, old) == []

@@ -6,9 +6,9 @@ import pytest
 
 from population_operator.core.directives import due, finished
 from population_operator.model.decision import DirectiveKind
-from population_operator.model.entry import Cause
+from population_operator.model.entry import Cause, SpecObserved
 from population_operator.model.report import CheckpointRef
-from tests.builders import a_choice, a_float, a_member, an_experiment
+from tests.builders import ExperimentBuilder, a_choice, a_float, a_member, an_experiment
 from tests.core.story import running
 
 EXPERIMENT = an_experiment().size(2).synchronous().steps(10, 25).truncation(0.5)
@@ -41,6 +41,33 @@ def test_kinds() -> None:
     assert resume.kind is DirectiveKind.RESUME
     assert exploit.restore == resume.restore
     assert exploit.until == resume.until == 20
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_end_that_a_worker_was_told_counts_though_max_steps_grows(
+    synchronous: bool, at_once: bool
+) -> None:
+    """It waits there: nobody else would notice."""
+
+    def until(last: int) -> ExperimentBuilder:
+        builder = an_experiment().size(2).steps(10, last).truncation(0.5)
+        return builder.synchronous() if synchronous else builder.asynchronous()
+
+    story = running(until(25))
+    story.round(0.1, 0.9)
+    story.round(0.2, 0.8)
+    assert story.directive("w0").until == 25
+    reports = (story.reported("w0", 0.3), story.reported("w1", 0.7))
+    grown = SpecObserved(experiment=until(40).build())
+    if at_once:
+        story.tell(grown, *reports)
+    else:
+        story.tell(grown)
+        story.tell(*reports)
+    assert [m.step for m in story.state.population] == [25, 25]
+    assert [story.directive(name).until for name in ("w0", "w1")] == [30, 30]
+    story.check()
 
 
 def test_the_number_is_that_of_the_entry() -> None:

@@ -184,6 +184,13 @@ def test_when_nobody_answers_it_is_we_who_are_cut_off() -> None:
     assert news(story.state, world) == ()
 
 
+def test_one_that_has_never_answered_does_not_answer() -> None:
+    story = running(BUILDER)
+    silent = present(story, "w0", silent_for=SILENCE)
+    starts = present(story, "w1", "w2", answered=False)
+    assert news(story.state, Observation(EXPERIMENT, (*silent, *starts))) == ()
+
+
 def test_confirmed_deletions_alone_are_worth_no_entry() -> None:
     story = running(BUILDER)
     done = Forgotten(

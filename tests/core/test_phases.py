@@ -10,11 +10,13 @@ from population_operator.core.desired import desired
 from population_operator.core.phases import CLEAN_UP_SECONDS, SUSPEND_REASON
 from population_operator.core.retention import pending
 from population_operator.model.entry import (
+    Cause,
     CleanedUp,
     Forgotten,
     Phase,
     PhaseChanged,
     WorkerClosed,
+    WorkerGone,
     WorkerOpened,
 )
 from tests.builders import ExperimentBuilder, an_experiment
@@ -117,6 +119,24 @@ def test_max_duration_counts_only_while_it_runs() -> None:
     assert story.state.phase is Phase.RUNNING
     story.pass_(2)
     assert (story.state.phase, story.state.phase_reason) == (Phase.COMPLETE, "MaxDurationReached")
+
+
+def test_max_duration_does_not_count_while_the_controller_and_its_workers_were_dead() -> None:
+    story = running(EXPERIMENT.max_duration(100))
+    story.report("w0", 0.5)
+    story.pass_(0)
+    active = story.state.active
+    story.now += 10_000
+    lost = [
+        WorkerGone(worker=w.name, incarnation=w.incarnation, cause=Cause.ABANDONED, detail="over")
+        for w in story.state.workers.values()
+        if w.open
+    ]
+    story.tell(*lost)
+    assert (story.state.phase, story.state.active) == (Phase.RUNNING, active)
+    story.pass_(101)
+    assert story.state.phase is Phase.COMPLETE
+    story.check()
 
 
 def test_max_duration_without_a_report_is_a_failure() -> None:

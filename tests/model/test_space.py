@@ -20,6 +20,7 @@ from population_operator.model.space import (
     is_active,
     sample,
     to_unit,
+    to_units,
     typed,
     typed_all,
 )
@@ -129,6 +130,14 @@ def test_unit_coordinates_are_allowed_and_come_back(domain: Numeric, unit: float
     if isinstance(domain, FloatDomain) and not domain.step:
         assert to_unit(domain, value) == pytest.approx(unit, abs=1e-6)
     assert from_unit(domain, to_unit(domain, value)) == pytest.approx(value)
+
+
+@given(domain=numeric(), units=st.lists(st.floats(0, 1), max_size=5))
+def test_many_units_are_those_of_each(domain: Numeric, units: list[float]) -> None:
+    values = [float(from_unit(domain, unit)) for unit in units]
+    found = to_units(domain, np.array([*values, math.nan]))
+    assert found[:-1] == pytest.approx([to_unit(domain, value) for value in values], abs=1e-12)
+    assert math.isnan(found[-1])
 
 
 @given(numeric(), st.floats(0, 1), st.floats(0, 1))

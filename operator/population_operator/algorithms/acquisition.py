@@ -20,7 +20,15 @@ import numpy as np
 from population_operator.algorithms.gaussian_process import Array
 from population_operator.api import CategoricalDomain, Value
 from population_operator.api.trials import Acquisition
-from population_operator.model.space import Hyperparameters, Space, draw, from_unit, sample, to_unit
+from population_operator.model.space import (
+    Hyperparameters,
+    Space,
+    draw,
+    from_unit,
+    is_active,
+    sample,
+    to_unit,
+)
 
 Score = Callable[[Sequence[Hyperparameters]], Array]
 
@@ -96,18 +104,18 @@ def neighbour(
     About two parameters move, so that a search in many dimensions finds an edge.
     """
     moved: dict[str, Value] = {}
-    for parameter in space:
-        fresh, step, moves = draw(parameter, rng), float(rng.normal()), float(rng.random())
+    steps, chances = rng.normal(size=len(space)).tolist(), rng.random(len(space)).tolist()
+    for parameter, step, chance in zip(space, steps, chances, strict=True):
         old, domain = values.get(parameter.name), parameter.domain
         if old is None:
-            moved[parameter.name] = fresh
+            moved[parameter.name] = draw(parameter, rng)
         elif isinstance(domain, CategoricalDomain):
-            moved[parameter.name] = fresh if moves < width else old
-        elif moves < max(0.3, 2.0 / len(space)):
+            moved[parameter.name] = draw(parameter, rng) if chance < width else old
+        elif chance < max(0.3, 2.0 / len(space)):
             moved[parameter.name] = from_unit(domain, to_unit(domain, float(old)) + width * step)
         else:
             moved[parameter.name] = old
-    return sample(space, rng, moved)
+    return {p.name: moved[p.name] for p in space if is_active(p, space, moved)}
 
 
 def _key(values: Hyperparameters) -> tuple[tuple[str, Value], ...]:

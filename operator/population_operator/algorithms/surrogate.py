@@ -22,7 +22,7 @@ import numpy as np
 from population_operator.algorithms.gaussian_process import Array, Inputs, Posterior
 from population_operator.algorithms.gaussian_process_fit import Prior, fit
 from population_operator.api import CategoricalDomain
-from population_operator.model.space import Hyperparameters, Space, categories, to_unit
+from population_operator.model.space import Hyperparameters, Space, categories, to_units
 
 INACTIVE = 0.5
 LARGEST = 500
@@ -87,8 +87,8 @@ def inputs_of(space: Space, configurations: Sequence[Hyperparameters]) -> Inputs
             known = categories(domain)
             chosen.append([-1 if value is None else known.index(value) for value in values])
         else:
-            units = (None if value is None else to_unit(domain, float(value)) for value in values)
-            numbers.append([INACTIVE if unit is None else unit for unit in units])
+            units = to_units(domain, np.array(values, dtype=float))  # None becomes NaN.
+            numbers.append(np.where(np.isnan(units), INACTIVE, units))
     return Inputs(
         np.array(numbers, dtype=float).reshape(len(numbers), count).T,
         np.array(chosen, dtype=np.int64).reshape(len(chosen), count).T,

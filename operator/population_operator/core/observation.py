@@ -35,8 +35,9 @@ class PresentWorker:
     """An incarnation that exists.
 
     `started` says that its process runs; `silent_for` is how many seconds ago it last answered
-    (0 while it answers, and where nobody asks); `warm` that it takes directives while it runs;
-    `refusal` is its answer to the newest directive, where it cannot use it.
+    (0 while it answers, before the first time, and where nobody asks); `answered` that it has
+    answered whoever observes it; `warm` that it takes directives while it runs; `refusal` is its
+    answer to the newest directive, where it cannot use it.
     """
 
     worker: str
@@ -46,6 +47,7 @@ class PresentWorker:
     silent_for: float = 0.0
     warm: bool = True
     refusal: str = ""
+    answered: bool = True
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,9 @@ def _batch(events: Sequence[WorkerEvent]) -> int:
 def _gone(state: State, observation: Observation) -> list[Observed]:
     told = {(e.worker, e.incarnation): e for e in observation.gone}
     present = {(p.worker, p.incarnation): p for p in observation.present}
-    others_answer = any(p.started and p.silent_for < SILENCE for p in observation.present)
+    others_answer = any(
+        p.started and p.answered and p.silent_for < SILENCE for p in observation.present
+    )
     found: list[Observed] = []
     for name in sorted(state.workers):
         known = state.workers[name]

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from population_operator.api import (
     CategoricalDomain,
@@ -102,6 +103,16 @@ def to_unit(domain: FloatDomain | IntegerDomain, value: float) -> float:
     if domain.scale is Scale.LOG:
         low, high, value = math.log(low), math.log(high), math.log(value)
     return (value - low) / (high - low) if high > low else 0.0
+
+
+def to_units(
+    domain: FloatDomain | IntegerDomain, values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """`to_unit` of many (n); NaN stays."""
+    low, high = float(domain.min), float(domain.max)
+    if domain.scale is Scale.LOG:
+        low, high, values = math.log(low), math.log(high), np.log(values)
+    return (values - low) / (high - low) if high > low else values * 0.0
 
 
 def from_unit(domain: FloatDomain | IntegerDomain, unit: float) -> float | int:

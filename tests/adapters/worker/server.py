@@ -115,13 +115,16 @@ class FakeWorker:
 
 @asynccontextmanager
 async def linked(
-    worker: FakeWorker, credentials: Credentials | None = None, wake: Callable[[], None] = int
+    worker: FakeWorker,
+    credentials: Credentials | None = None,
+    wake: Callable[[], None] = int,
+    cursor: int = 0,
 ) -> AsyncIterator[WorkerLink]:
     """A link to the worker; with other credentials than its own, where they are given."""
     trusted = credentials or worker.credentials
     address = Address(f"https://127.0.0.1:{worker.port}", trusted.token, trusted.fingerprint)
     async with aiohttp.ClientSession() as session:
-        link = WorkerLink(session, address, "w0", 1, wake)
+        link = WorkerLink(session, address, "w0", 1, wake, cursor=cursor)
         link.start()
         try:
             yield link

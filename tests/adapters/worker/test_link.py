@@ -12,6 +12,7 @@ from aiohttp import web
 
 from population_operator.adapters.worker import link as module
 from population_operator.adapters.worker.credentials import derive
+from population_operator.core.observation import SILENCE
 from population_operator.model.decision import Forget
 from population_operator.model.entry import Reported
 from tests.adapters.worker.server import FakeWorker, linked
@@ -84,6 +85,33 @@ async def test_the_first_answer_wakes_though_it_says_nothing(
         await eventually(lambda: len(worker.asked) >= 4, "it is asked again and again")
         assert woken == [1]
         assert link.events == []
+
+
+@in_a_loop
+async def test_the_first_answer_comes_at_once_though_there_is_no_news(
+    worker: FakeWorker, tmp_path: Path
+) -> None:
+    """Whoever connects in the middle of a long interval has to know that the worker speaks."""
+    worker.report(10)
+    async with worker.serve(tmp_path), linked(worker, cursor=1) as link:
+        began = asyncio.get_running_loop().time()
+        await eventually(lambda: link.answered_at, "an answer")
+        assert link.answered_at - began < module.WAIT_SECONDS / 2
+        worker.report(20)
+        await eventually(lambda: [e.cursor for e in link.events] == [2], "it goes on listening")
+
+
+@in_a_loop
+async def test_one_that_answered_the_last_operator_is_silent_from_the_beginning(
+    worker: FakeWorker, tmp_path: Path
+) -> None:
+    """One that never answered anybody is left to its time limit."""
+    worker.hangs = True
+    async with worker.serve(tmp_path):
+        for cursor, silent in ((5, True), (0, False)):
+            async with linked(worker, cursor=cursor) as link:
+                later = asyncio.get_running_loop().time() + SILENCE + 1
+                assert (link.silent_for(later) >= SILENCE) is silent
 
 
 @in_a_loop
@@ -294,6 +322,8 @@ async def test_what_is_refused_is_not_sent_again(
     worker.on_put = refuse
     woken: list[int] = []
     async with worker.serve(tmp_path), linked(worker, wake=lambda: woken.append(1)) as link:
+        await eventually(lambda: woken, "its first answer")
+        woken.clear()
         link.send(a_directive(3, until=10))
         await eventually(lambda: tried and link.sent, "it is tried")
         assert ("lr: is no number" in link.refusal, bool(woken)) == (status == 422,) * 2

@@ -152,3 +152,39 @@ def test_a_drained_node_costs_no_restart(
     for name in state.members:
         steps = [step for member, step, _ in reports(experiment) if member == name]
         assert steps == list(range(20, 620, 20)), "no interval was lost or trained again"
+
+
+def test_another_operator_finds_workers_warm_in_a_long_interval(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    """They have nothing to say for longer than it takes to try whether they are scraped."""
+    experiment = Experiment.create(namespace, triangle(2, 2).steps(8000, 16000))
+    until(lambda: len(reports(experiment)) == 2, "both have reported once", 60)
+    before = {pod["metadata"]["uid"] for pod in experiment.running()}
+    operator.kill()
+    operator.start()
+    experiment.wait("Complete", 60)
+    state = experiment.state()
+    assert len(before) == 2
+    assert [(w.incarnation, w.warm) for w in state.workers.values()] == [(1, True)] * 2
+    experiment.check()
+
+
+def test_reports_that_lie_ready_are_taken_in_before_anybody_is_a_straggler(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    """No operator for longer than `stragglerTimeout`."""
+    timeout = 6.0
+    builder = triangle(2, 2).steps(1500, 6000).straggler_timeout(timeout)
+    experiment = Experiment.create(namespace, builder)
+    until(lambda: len(reports(experiment)) == 2, "both have reported once", 60)
+    addresses = [pod["status"]["podIP"] for pod in experiment.running()]
+    operator.kill()
+    killed = time.monotonic()
+    until(lambda: all(map(waits, addresses)), "both have done what they may, and wait", 30)
+    until(lambda: time.monotonic() > killed + timeout + 1, "the time is over", 30)
+    operator.start()
+    experiment.wait("Complete", 60)
+    decided = [event for entry in experiment.entries() for event in entry.decided]
+    assert not [event for event in decided if event.kind in ("straggled", "member_failed")]
+    experiment.check()

@@ -67,8 +67,13 @@ class Connection:
     def prune(self, cursor: int) -> None:
         self._speaker.prune(cursor)
 
+    @property
+    def answered(self) -> bool:
+        """Whether it has answered us."""
+        return self._speaker.answered_at > 0.0
+
     def silent_for(self, now: float) -> float:
-        """Seconds since the last answer; 0 while it may still come, and before the first."""
+        """Seconds since the last answer; 0 while it may still come, and before the first ever."""
         return self._speaker.silent_for(now)
 
     @property
@@ -93,7 +98,7 @@ class Connection:
             if complaint != self.complaint:
                 self.complaint = complaint
                 self.wake()
-            if not isinstance(found, Reading):
+            if not isinstance(found, Reading) or self._speaker.answered_at:
                 continue
             await self._speaker.close()
             self._speaker = Scraper(

@@ -8,7 +8,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 
@@ -28,7 +28,7 @@ from population_operator.api import PopulationExperiment
 from population_operator.api import Problem as Mistake
 from population_operator.core.conditions import Problem
 from population_operator.core.desired import Desired, DesiredWorker
-from population_operator.core.observation import Observation
+from population_operator.core.observation import Observation, PresentWorker
 from population_operator.model.state import State, worker_name
 from population_operator.ports import ConflictError
 
@@ -42,10 +42,16 @@ CLAIM = "claim"
 CREATES_AT_ONCE = 4
 """Creates of Pods under way, each experiment's first one not counted: it comes before the others'
 second, so that of many experiments that are created at once each starts."""
+HEARING = 3.0
+"""Seconds that a new operator gives workers to say what they have to, before it judges them."""
 
 
 class NotSyncedError(Exception):
     """The cache has not been filled yet: nothing can be said to be missing."""
+
+
+class NotHeardError(NotSyncedError):
+    """Workers ran before this operator did, and what they have to say has not come in yet."""
 
 
 class TemplateRefusedError(Exception):
@@ -76,6 +82,8 @@ class _Run:
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     problems: dict[str, Problem] = field(default_factory=dict)
     retries: dict[str, _Retry] = field(default_factory=dict)
+    to_hear: set[tuple[str, int]] = field(default_factory=set)
+    to_hear_until: float = 0.0
 
 
 class KubernetesFleet:
@@ -110,16 +118,32 @@ class KubernetesFleet:
         ends = [end for pod in ours if (end := pods.gone(pod)) is not None]
         over = {(end.worker, end.incarnation) for end in ends}
         links = run.connections
+        if not_heard := _not_heard(run, now):
+            raise NotHeardError(f"{', '.join(not_heard)}: running before us, not heard yet")
         return Observation(
             experiment=experiment,
             present=tuple(
-                pods.present(pod, *_answers(links.get(pods.place(pod)), now))
+                _with_answers(pods.present(pod), links.get(pods.place(pod)), now)
                 for pod in ours
                 if pods.place(pod) not in over
             ),
             gone=tuple(ends),
             events=tuple(event for link in links.values() for event in link.events),
         )
+
+    async def listen(self, key: str, desired: Desired, state: State) -> None:
+        if not self._cache.synced.is_set():
+            raise NotSyncedError("Pods are not listed yet")
+        run = self._run(key)
+        existing = {pods.place(pod): pod for pod in self._pods(Key.parse(key).uid)}
+        for worker in desired.workers:
+            at = (worker.worker, worker.incarnation)
+            pod = existing.get(at)
+            if pod is not None and pods.gone(pod) is None:
+                self._speak(key, run, state.spec, worker, pod)
+                if worker.cursor and state.workers[worker.worker].warm:
+                    run.to_hear.add(at)
+        run.to_hear_until = asyncio.get_running_loop().time() + HEARING
 
     async def apply(self, key: str, desired: Desired, state: State) -> None:
         run, where = self._run(key), Key.parse(key)
@@ -377,10 +401,26 @@ def _forget_past(run: _Run, state: State, wanted: Mapping[tuple[str, int], Desir
             del run.problems[name]
 
 
-def _answers(connection: Connection | None, now: float) -> tuple[float, bool, str]:
-    if connection is None:
-        return 0.0, True, ""
-    return connection.silent_for(now), connection.warm, connection.refusal
+def _not_heard(run: _Run, now: float) -> list[str]:
+    """Workers that spoke to an operator before us and have not answered us yet, for a while."""
+    if run.to_hear and now < run.to_hear_until:
+        links = ((at, run.connections.get(at)) for at in run.to_hear)
+        run.to_hear = {at for at, link in links if link is not None and not link.answered}
+        return sorted(worker for worker, _ in run.to_hear)
+    run.to_hear.clear()
+    return []
+
+
+def _with_answers(it: PresentWorker, link: Connection | None, now: float) -> PresentWorker:
+    if link is None:
+        return it
+    return replace(
+        it,
+        silent_for=link.silent_for(now),
+        warm=link.warm,
+        refusal=link.refusal,
+        answered=link.answered,
+    )
 
 
 def _explained(name: str, error: Exception) -> Problem:

@@ -75,12 +75,11 @@ def is_overdue(pod: Object, now: float) -> bool:
     return by is not None and now > datetime.fromisoformat(by).timestamp() + OVERDUE
 
 
-def present(
-    pod: Object, silent_for: float = 0.0, warm: bool = True, refusal: str = ""
-) -> PresentWorker:
+def present(pod: Object) -> PresentWorker:
+    """What its Pod shows of a worker; what it answers is not known to the Pod."""
     worker, incarnation = place(pod)
     uid = str(pod["metadata"]["uid"])
-    return PresentWorker(worker, incarnation, uid, started(pod), silent_for, warm, refusal)
+    return PresentWorker(worker, incarnation, uid, started(pod), answered=False)
 
 
 def gone(pod: Object) -> WorkerGone | None:

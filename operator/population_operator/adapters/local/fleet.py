@@ -85,6 +85,7 @@ class LocalFleet:
                     i.uid,
                     silent_for=_silence(i, now),
                     refusal=i.link.refusal if i.link else "",
+                    answered=i.link is not None and i.link.answered_at > 0.0,
                 )
                 for i in alive
             ),
@@ -94,6 +95,9 @@ class LocalFleet:
             ),
             events=tuple(e for i in self._all.values() if i.link for e in i.link.events),
         )
+
+    async def listen(self, key: str, desired: Desired, state: State) -> None:
+        """Workers end with the controller: none runs before it."""
 
     async def apply(self, key: str, desired: Desired, state: State) -> None:
         wanted = {(w.worker, w.incarnation): w for w in desired.workers}

@@ -87,6 +87,9 @@ class SimulatedFleet:
             events=tuple(event for p in alive for event in p.events),
         )
 
+    async def listen(self, key: str, desired: Desired, state: State) -> None:
+        """Reports are not lost, and nobody has to be asked."""
+
     async def apply(self, key: str, desired: Desired, state: State) -> None:
         wanted = {(w.worker, w.incarnation): w for w in desired.workers}
         for at in [at for at in self.processes if at not in wanted]:

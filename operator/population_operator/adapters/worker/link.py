@@ -19,7 +19,8 @@ from population_operator.model.report import MAX_METRICS, MAX_SAMPLES
 log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 10
-"""How long a worker may wait with its answer where it has nothing to say: a third of `SILENCE`."""
+"""How long a worker may wait with its answer where it has nothing to say: a third of `SILENCE`. Not
+with the first one: whether it speaks the contract at all is to be known soon."""
 
 FIRST_RETRY, LAST_RETRY = 0.02, 2.0
 
@@ -69,6 +70,7 @@ class WorkerLink:
     events: list[WorkerEvent] = field(default_factory=list)
     answered_at: float = 0.0
     refusal: str = ""
+    _known_since: float = 0.0
     _wanted: Directive | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -80,6 +82,8 @@ class WorkerLink:
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
+        if self.cursor:  # It has answered an operator before us.
+            self._known_since = loop.time()
         name = f"{self.worker}-{self.incarnation}"
         self._tasks = [
             loop.create_task(self._listen(), name=f"listen {name}"),
@@ -99,8 +103,8 @@ class WorkerLink:
             self.events = [event for event in self.events if event.cursor > cursor]
 
     def silent_for(self, now: float) -> float:
-        """Seconds since the last answer; 0 while it may still come, and before the first."""
-        return silence(self.answered_at, now)
+        """Seconds since the last answer; 0 while it may still come, and before the first ever."""
+        return silence(self.answered_at or self._known_since, now)
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -150,7 +154,8 @@ class WorkerLink:
 
     async def _wait(self) -> _Answer:
         url = f"{self.address.url}/v1/wait"
-        params = {"after": str(self.cursor), "timeout": str(WAIT_SECONDS)}
+        seconds = WAIT_SECONDS if self.answered_at else 0
+        params = {"after": str(self.cursor), "timeout": str(seconds)}
         timeout = aiohttp.ClientTimeout(total=self._patience(), connect=5)
         async with self.session.get(
             url, params=params, headers=self._headers, ssl=self._pin, timeout=timeout

@@ -27,12 +27,16 @@ SCRAPE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Reading:
-    """One consistent scrape: the step and the score that the program exports, and the rest."""
+    """One consistent scrape: the step and the score that the program exports, and the rest.
+
+    `directive` is the one that they are of, where the program says it.
+    """
 
     step: int
     score: float
     checkpoint_step: int | None
     metrics: dict[str, float]
+    directive: int | None = None
 
 
 def read(text: str, metric: str) -> Reading | str | None:
@@ -54,12 +58,16 @@ def read(text: str, metric: str) -> Reading | str | None:
     if score is None:
         others = ", ".join(sorted(own)[:5]) or "nothing else"
         return f"its metrics have no {metric}, which is objective.metric: they have {others}"
-    saved = values.get("population_checkpoint_step")
+    saved, directive = (
+        values.get("population_checkpoint_step"),
+        values.get("population_directive_id"),
+    )
     return Reading(
         step=int(step),
         score=score,
         checkpoint_step=int(saved) if saved is not None else None,
         metrics={name: own[name] for name in sorted(own)[:MAX_METRICS]},
+        directive=int(directive) if directive is not None else None,
     )
 
 
@@ -111,7 +119,7 @@ class Scraper:
         return silence(self.answered_at, now)
 
     def _take(self, reading: Reading) -> None:
-        if reading.step <= self._last_step:
+        if reading.step <= self._last_step or reading.directive not in (None, self.directive.id):
             return
         self._last_step = reading.step
         self.cursor += 1

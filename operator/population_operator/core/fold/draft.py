@@ -19,6 +19,7 @@ class Draft:
     def __init__(self, state: State, time: float) -> None:
         time = max(time, state.time)  # A clock that was set back must not undo waiting times.
         elapsed = time - state.time if state.phase is Phase.RUNNING else 0.0
+        self._active_before = state.active
         self.state = replace(state, seq=state.seq + 1, time=time, active=state.active + elapsed)
         self.members: dict[str, Member] = dict(state.members)
         self.workers: dict[str, Worker] = dict(state.workers)
@@ -28,6 +29,10 @@ class Draft:
     @property
     def now(self) -> float:
         return self.state.time
+
+    def discount(self) -> None:
+        """The time since the entry before was not spent on training."""
+        self.set(active=self._active_before)
 
     def mark(self) -> None:
         """The observed half is done."""

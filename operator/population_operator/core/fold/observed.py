@@ -52,6 +52,8 @@ def _seen(draft: Draft, event: WorkerSeen) -> None:
 def _gone(draft: Draft, event: WorkerGone) -> None:
     if _current(draft, event):
         draft.close(event.worker, lost=event.cause is not Cause.ABANDONED)
+        if event.cause is Cause.ABANDONED:
+            draft.discount()  # It ended with the controller: nobody trained until now.
 
 
 def _heard(draft: Draft, event: Any) -> bool:
@@ -91,7 +93,9 @@ def _counts(draft: Draft, event: Reported) -> bool:
 def _accept(draft: Draft, worker: str, report: Report) -> None:
     spec = draft.state.spec.spec
     member = draft.members[report.member]
-    reached = report.step >= due(member, spec.schedule)
+    # What the worker was told counts: `maxSteps` may have grown since, and it waits all the same.
+    told = draft.workers[worker].directive
+    reached = report.step >= (told.until if told is not None else due(member, spec.schedule))
     ended = ended_rung(member, report) if reached else None
     draft.member(
         report.member,
