@@ -175,7 +175,8 @@ def test_reports_that_lie_ready_are_taken_in_before_anybody_is_a_straggler(
 ) -> None:
     """No operator for longer than `stragglerTimeout`."""
     timeout = 6.0
-    builder = triangle(2, 2).steps(1500, 6000).straggler_timeout(timeout)
+    builder = triangle(2, 2).steps(1500, 6000)
+    builder = builder.set("spec.schedule.stragglerTimeout", f"{timeout:g}s")
     experiment = Experiment.create(namespace, builder)
     until(lambda: len(reports(experiment)) == 2, "both have reported once", 60)
     addresses = [pod["status"]["podIP"] for pod in experiment.running()]
