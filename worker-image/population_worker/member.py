@@ -215,8 +215,7 @@ class Member:
         while directive is not None and self._can_go_on_with(directive):
             self._directive = directive
             runtime.activities.switch("restore")
-            # The last report may be of weights that an exploit throws away.
-            runtime.telemetry.update(directive=directive.id, report_step=None, report_score=None)
+            runtime.telemetry.update(directive=directive.id)
             try:
                 is_done = self._restore(directive)
             except RestoreFailed as failure:
