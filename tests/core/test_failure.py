@@ -194,6 +194,16 @@ def test_time_before_the_process_runs_is_not_counted() -> None:
     assert len(of(Straggled, story.pass_(2))) == 3
 
 
+def test_nobody_is_a_straggler_while_more_reports_may_lie_ready() -> None:
+    """An entry takes in a bounded number of them."""
+    story = running(EXPERIMENT.straggler_timeout(60))
+    story.now += 600
+    assert of(Straggled, story.report("w0", 0.5)) == []
+    assert of(Straggled, story.report("w1", 0.5)) == []
+    assert [e.member for e in of(Straggled, story.tell())] == ["m2"]
+    story.check()
+
+
 def test_reports_in_the_middle_of_an_interval_are_signs_of_life() -> None:
     story = running(EXPERIMENT.straggler_timeout(60))
     for step in (2, 4, 6):

@@ -70,3 +70,13 @@ def test_sums_are_the_members():
     assert telemetry.snapshot.bytes == {"save": 10}
     telemetry.turn_to("m1")
     assert telemetry.snapshot.bytes == {}
+
+
+def test_a_report_whose_weights_are_thrown_away_is_shown_no_more():
+    telemetry = Telemetry("digits")
+    telemetry.turn_to("m0")
+    telemetry.update(report_step=300, report_score=0.5)
+    telemetry.turn_back(300)
+    assert telemetry.snapshot.report_step == 300
+    telemetry.turn_back(200)
+    assert (telemetry.snapshot.report_step, telemetry.snapshot.report_score) == (None, None)

@@ -215,13 +215,13 @@ class Member:
         while directive is not None and self._can_go_on_with(directive):
             self._directive = directive
             runtime.activities.switch("restore")
-            runtime.telemetry.update(directive=directive.id)
             try:
                 is_done = self._restore(directive)
             except RestoreFailed as failure:
                 runtime.restore_failed(directive, failure)
                 directive = None
                 break
+            runtime.telemetry.update(directive=directive.id)
             if not is_done:
                 runtime.activities.switch("train")
                 return directive
@@ -248,6 +248,7 @@ class Member:
             if report.step >= directive.until:
                 return True  # what follows may start elsewhere: nothing is loaded in vain
         self._load(directive, own)
+        self._runtime.telemetry.turn_back(self._step)
         hyperparameters = dict(directive.hyperparameters)
         if self._callbacks.apply is not None:
             self._callbacks.apply(hyperparameters)

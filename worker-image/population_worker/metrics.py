@@ -55,6 +55,12 @@ class Telemetry:
             if member != self.snapshot.member:
                 self.snapshot = Snapshot(self.snapshot.experiment, member)
 
+    def turn_back(self, step: int) -> None:
+        """Forget a report from beyond this step: its weights are thrown away."""
+        with self._lock:
+            if (self.snapshot.report_step or 0) > step:
+                self.snapshot = replace(self.snapshot, report_step=None, report_score=None)
+
     def update(self, **changes: Any) -> None:
         """Replace fields of the snapshot, all at once."""
         with self._lock:

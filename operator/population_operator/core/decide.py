@@ -35,7 +35,7 @@ def conclude(state: State, observed: tuple[Observed, ...], now: float) -> Entry 
     policies: tuple[Callable[[State], tuple[Follows, ...]], ...] = (
         phases.begin,
         lambda current: failure.losses(state, current, observed),
-        failure.stragglers,
+        lambda current: failure.stragglers(current, observed),
         lambda current: failure.failovers(current, observed),
         failure.replacements,
         phases.end,

@@ -20,6 +20,7 @@ from population_operator.model.entry import (
     MemberFailed,
     Observed,
     Phase,
+    Reported,
     RestoreFailed,
     Straggled,
     WorkerClosed,
@@ -64,10 +65,15 @@ def losses(before: State, state: State, observed: Iterable[Observed]) -> tuple[F
     return tuple(events)
 
 
-def stragglers(state: State) -> tuple[Follows, ...]:
-    """Give up workers whose member has not reported for `stragglerTimeout` while on them."""
+def stragglers(state: State, observed: Iterable[Observed]) -> tuple[Follows, ...]:
+    """Give up workers whose member has not reported for `stragglerTimeout` while on them.
+
+    Not in an entry with reports: more of them may lie ready than go into one.
+    """
     limit = state.spec.spec.schedule.straggler_timeout
     if limit is None or state.phase is not Phase.RUNNING:
+        return ()
+    if any(isinstance(event, Reported) for event in observed):
         return ()
     events: list[Follows] = []
     for member in state.population:

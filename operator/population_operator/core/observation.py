@@ -96,7 +96,8 @@ def _seen(state: State, present: Iterable[PresentWorker]) -> list[Observed]:
         if known is None:
             continue
         before = (known.uid, known.started, known.warm)
-        now = (it.uid, known.started or it.started, it.warm)
+        # Before it has answered, what it can is what the journal says.
+        now = (it.uid, known.started or it.started, it.warm if it.answered else known.warm)
         if before != now:
             found.append(
                 WorkerSeen(
@@ -104,7 +105,7 @@ def _seen(state: State, present: Iterable[PresentWorker]) -> list[Observed]:
                     incarnation=it.incarnation,
                     uid=it.uid,
                     started=now[1],
-                    warm=it.warm,
+                    warm=now[2],
                 )
             )
     return found

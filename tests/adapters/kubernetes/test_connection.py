@@ -59,12 +59,12 @@ class Page:
 
 @asynccontextmanager
 async def connected(
-    monkeypatch: pytest.MonkeyPatch, control: int, cursor: int
+    monkeypatch: pytest.MonkeyPatch, control: int, cursor: int, warm: bool = True
 ) -> AsyncIterator[Connection]:
     monkeypatch.setattr(module, "CONTROL_PORT", control)
     worker = DesiredWorker("w0", 1, "uid", a_directive(7, 600), cursor)
     async with aiohttp.ClientSession() as session:
-        connection = Connection(session, "127.0.0.1", CREDENTIALS, "loss", worker, int)
+        connection = Connection(session, "127.0.0.1", CREDENTIALS, "loss", worker, int, warm=warm)
         connection.start()
         try:
             yield connection
@@ -89,6 +89,40 @@ async def test_a_worker_without_news_is_not_scraped(
         await asyncio.sleep(3 * PATIENCE)  # Nothing is to happen.
         assert (connection.warm, connection.answered, connection.events) == (True, True, [])
         assert page.asked == 0
+
+
+@in_a_loop
+async def test_one_that_has_spoken_is_not_scraped_though_it_is_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = FakeWorker(CREDENTIALS, hangs=True)
+    page = Page("population_report_step 500\nloss 1\n")
+    async with (
+        worker.serve(tmp_path),
+        page.serve(monkeypatch),
+        connected(monkeypatch, worker.port, cursor=3) as connection,
+    ):
+        await asyncio.sleep(3 * PATIENCE)  # Nothing is to happen.
+        assert (connection.warm, connection.answered, page.asked) == (True, False, 0)
+
+
+@in_a_loop
+async def test_one_that_is_known_to_have_nothing_but_metrics_is_scraped_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another operator judges it soon."""
+    monkeypatch.setattr(module, "PATIENCE", 60.0)
+    page = Page("population_report_step 500\nloss 1\n")
+    async with (
+        page.serve(monkeypatch),
+        connected(monkeypatch, 9, cursor=3, warm=False) as connection,
+    ):
+
+        async def is_told() -> bool:
+            return connection.answered and len(connection.events) == 1
+
+        await until(is_told, "its report", seconds=10)
+        assert not connection.warm
 
 
 @in_a_loop

@@ -8,6 +8,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from tests.apiserver.cluster import Cluster
 from tests.apiserver.conftest import Namespace
 from tests.apiserver.experiments.conftest import StartOperator
@@ -170,16 +172,19 @@ def test_another_operator_finds_workers_warm_in_a_long_interval(
     experiment.check()
 
 
+@pytest.mark.parametrize("journaled", [2, 0])
 def test_reports_that_lie_ready_are_taken_in_before_anybody_is_a_straggler(
-    namespace: Namespace, operator: OperatorProcess
+    namespace: Namespace, operator: OperatorProcess, journaled: int
 ) -> None:
     """No operator for longer than `stragglerTimeout`."""
     timeout = 6.0
     builder = triangle(2, 2).steps(1500, 6000)
     builder = builder.set("spec.schedule.stragglerTimeout", f"{timeout:g}s")
     experiment = Experiment.create(namespace, builder)
-    until(lambda: len(reports(experiment)) == 2, "both have reported once", 60)
+    until(lambda: len(experiment.running()) == 2, "both run", 60)
     addresses = [pod["status"]["podIP"] for pod in experiment.running()]
+    until(lambda: all(w.started for w in experiment.state().workers.values()), "it is known", 20)
+    until(lambda: len(reports(experiment)) >= journaled, "they have reported", 60)
     operator.kill()
     killed = time.monotonic()
     until(lambda: all(map(waits, addresses)), "both have done what they may, and wait", 30)

@@ -11,7 +11,7 @@ import aiohttp
 from population_operator.adapters.kubernetes.manifests import CONTROL_PORT, METRICS_PORT
 from population_operator.adapters.worker.credentials import Credentials
 from population_operator.adapters.worker.link import Address, WorkerLink
-from population_operator.adapters.worker.scrape import Reading, Scraper, scrape
+from population_operator.adapters.worker.scrape import SCRAPE_SECONDS, Reading, Scraper, scrape
 from population_operator.core.desired import DesiredWorker
 from population_operator.core.observation import WorkerEvent
 from population_operator.model.decision import Directive
@@ -24,7 +24,8 @@ PATIENCE = 4.0
 class Connection:
     """Tries the contract first. `warm` turns false once only metrics were found.
 
-    `complaint` says why metrics that were found are of no use.
+    Whether a worker that has spoken before is `warm` is known, and not tried again. `complaint`
+    says why metrics that were found are of no use.
     """
 
     session: aiohttp.ClientSession
@@ -55,6 +56,8 @@ class Connection:
 
     def start(self) -> None:
         self._speaker.start()
+        if self.worker.cursor and self.warm:
+            return
         self._probe = asyncio.get_running_loop().create_task(self._look_for_metrics())
 
     @property
@@ -90,7 +93,7 @@ class Connection:
         url = f"http://{_bracketed(self.host)}:{METRICS_PORT}"
         directive = self.worker.directive
         while directive is not None:
-            await asyncio.sleep(PATIENCE)
+            await asyncio.sleep(PATIENCE if self.warm else 0.0)
             if self._speaker.answered_at:
                 return
             found = await scrape(self.session, url, self.metric)
@@ -99,6 +102,7 @@ class Connection:
                 self.complaint = complaint
                 self.wake()
             if not isinstance(found, Reading) or self._speaker.answered_at:
+                await asyncio.sleep(0.0 if self.warm else SCRAPE_SECONDS)
                 continue
             await self._speaker.close()
             self._speaker = Scraper(

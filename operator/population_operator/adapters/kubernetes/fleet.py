@@ -50,8 +50,11 @@ class NotSyncedError(Exception):
     """The cache has not been filled yet: nothing can be said to be missing."""
 
 
-class NotHeardError(NotSyncedError):
-    """Workers ran before this operator did, and what they have to say has not come in yet."""
+class NotHeardError(Exception):
+    """Workers ran before this operator did, and what they have to say has not come in yet.
+
+    Whoever answers wakes; so does the end of the time that they have for it.
+    """
 
 
 class TemplateRefusedError(Exception):
@@ -119,7 +122,7 @@ class KubernetesFleet:
         over = {(end.worker, end.incarnation) for end in ends}
         links = run.connections
         if not_heard := _not_heard(run, now):
-            raise NotHeardError(f"{', '.join(not_heard)}: running before us, not heard yet")
+            raise NotHeardError(f"{', '.join(not_heard)} ran before us and were not heard yet")
         return Observation(
             experiment=experiment,
             present=tuple(
@@ -140,10 +143,11 @@ class KubernetesFleet:
             at = (worker.worker, worker.incarnation)
             pod = existing.get(at)
             if pod is not None and pods.gone(pod) is None:
-                self._speak(key, run, state.spec, worker, pod)
-                if worker.cursor and state.workers[worker.worker].warm:
-                    run.to_hear.add(at)
-        run.to_hear_until = asyncio.get_running_loop().time() + HEARING
+                self._speak(key, run, state, worker, pod)
+                run.to_hear.add(at)
+        loop = asyncio.get_running_loop()
+        run.to_hear_until = loop.time() + HEARING
+        loop.call_later(HEARING + 0.01, self._wake, key)
 
     async def apply(self, key: str, desired: Desired, state: State) -> None:
         run, where = self._run(key), Key.parse(key)
@@ -160,7 +164,7 @@ class KubernetesFleet:
             if found is None and not worker.uid:
                 self._create(key, run, state.spec, worker)
             elif found is not None and pods.gone(found) is None:
-                self._speak(key, run, state.spec, worker, found)
+                self._speak(key, run, state, worker, found)
                 self._claim_again(key, run, state.spec, found)
 
     # --- what else is asked of it ---
@@ -315,7 +319,7 @@ class KubernetesFleet:
         self,
         key: str,
         run: _Run,
-        experiment: PopulationExperiment,
+        state: State,
         worker: DesiredWorker,
         pod: Object,
     ) -> None:
@@ -327,9 +331,10 @@ class KubernetesFleet:
                 self._http(),
                 pods.address(pod),
                 run.credentials,
-                experiment.spec.objective.metric,
+                state.spec.spec.objective.metric,
                 worker,
                 lambda: self._wake(key),
+                warm=state.workers[worker.worker].warm,
             )
             connection.start()
         if connection is not None:
@@ -402,7 +407,7 @@ def _forget_past(run: _Run, state: State, wanted: Mapping[tuple[str, int], Desir
 
 
 def _not_heard(run: _Run, now: float) -> list[str]:
-    """Workers that spoke to an operator before us and have not answered us yet, for a while."""
+    """Workers that ran before us and have not answered us yet, for a while."""
     if run.to_hear and now < run.to_hear_until:
         links = ((at, run.connections.get(at)) for at in run.to_hear)
         run.to_hear = {at for at, link in links if link is not None and not link.answered}

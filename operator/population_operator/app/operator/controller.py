@@ -16,7 +16,11 @@ from population_operator.adapters.kubernetes.client import (
     Object,
     UnreachableError,
 )
-from population_operator.adapters.kubernetes.fleet import KubernetesFleet, NotSyncedError
+from population_operator.adapters.kubernetes.fleet import (
+    KubernetesFleet,
+    NotHeardError,
+    NotSyncedError,
+)
 from population_operator.adapters.kubernetes.journal import KubernetesJournal
 from population_operator.adapters.kubernetes.names import MANAGED_BY, MANAGER, Key, path
 from population_operator.adapters.kubernetes.views import KubernetesViews
@@ -229,6 +233,9 @@ class Controller:
         return cached[1]
 
     def _failed(self, name: str, error: Exception) -> None:
+        if isinstance(error, NotHeardError):
+            log.debug("%s: %s", name, error)
+            return
         self.failures += 1
         wait = self.queue.retry(name)
         expected = (ConflictError, JournalUnavailableError, NotSyncedError, ApiError)
