@@ -20,9 +20,14 @@ OUTAGE = 30.0
 
 
 def waits(address: str) -> bool:
-    """Whether the worker there says that it waits for a directive."""
-    with urllib.request.urlopen(f"http://{address}:9090/metrics", timeout=5) as answer:
-        lines = answer.read().decode().splitlines()
+    """Whether the worker there has reported, and says that it waits for a directive."""
+    try:
+        with urllib.request.urlopen(f"http://{address}:9090/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError:
+        return False  # It starts.
+    if not any(line.startswith("population_report_step{") for line in lines):
+        return False
     return any(line.startswith("population_waiting{") and line.endswith(" 1.0") for line in lines)
 
 
@@ -177,14 +182,15 @@ def test_reports_that_lie_ready_are_taken_in_before_anybody_is_a_straggler(
     namespace: Namespace, operator: OperatorProcess, journaled: int
 ) -> None:
     """No operator for longer than `stragglerTimeout`."""
-    timeout = 6.0
-    builder = triangle(2, 2).steps(1500, 6000)
+    timeout = 12.0
+    builder = triangle(2, 2).steps(3000, 9000)
     builder = builder.set("spec.schedule.stragglerTimeout", f"{timeout:g}s")
     experiment = Experiment.create(namespace, builder)
     until(lambda: len(experiment.running()) == 2, "both run", 60)
     addresses = [pod["status"]["podIP"] for pod in experiment.running()]
     until(lambda: all(w.started for w in experiment.state().workers.values()), "it is known", 20)
     until(lambda: len(reports(experiment)) >= journaled, "they have reported", 60)
+    until(lambda: not any(map(waits, addresses)), "they train", 20)
     operator.kill()
     killed = time.monotonic()
     until(lambda: all(map(waits, addresses)), "both have done what they may, and wait", 30)
