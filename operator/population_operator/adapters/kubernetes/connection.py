@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 
@@ -13,7 +13,7 @@ from population_operator.adapters.worker.credentials import Credentials
 from population_operator.adapters.worker.link import Address, WorkerLink
 from population_operator.adapters.worker.scrape import SCRAPE_SECONDS, Reading, Scraper, scrape
 from population_operator.core.desired import DesiredWorker
-from population_operator.core.observation import WorkerEvent
+from population_operator.core.observation import PresentWorker, WorkerEvent
 from population_operator.model.decision import Directive
 
 PATIENCE = 4.0
@@ -75,14 +75,15 @@ class Connection:
         """Whether it has answered us."""
         return self._speaker.answered_at > 0.0
 
-    def silent_for(self, now: float) -> float:
-        """Seconds since the last answer; 0 while it may still come, and before the first ever."""
-        return self._speaker.silent_for(now)
-
-    @property
-    def refusal(self) -> str:
-        """Its answer to the newest directive, where it cannot use it."""
-        return self._speaker.refusal
+    def heard(self, it: PresentWorker, now: float) -> PresentWorker:
+        """The worker that its Pod shows, with what it answers."""
+        return replace(
+            it,
+            silent_for=self._speaker.silent_for(now),
+            warm=self.warm,
+            refusal=self._speaker.refusal,
+            answered=self.answered,
+        )
 
     async def close(self) -> None:
         if self._probe is not None:
@@ -92,8 +93,10 @@ class Connection:
     async def _look_for_metrics(self) -> None:
         url = f"http://{_bracketed(self.host)}:{METRICS_PORT}"
         directive = self.worker.directive
+        wait, pause = (PATIENCE, PATIENCE) if self.warm else (0.0, SCRAPE_SECONDS)
         while directive is not None:
-            await asyncio.sleep(PATIENCE if self.warm else 0.0)
+            await asyncio.sleep(wait)
+            wait = pause
             if self._speaker.answered_at:
                 return
             found = await scrape(self.session, url, self.metric)
@@ -102,7 +105,6 @@ class Connection:
                 self.complaint = complaint
                 self.wake()
             if not isinstance(found, Reading) or self._speaker.answered_at:
-                await asyncio.sleep(0.0 if self.warm else SCRAPE_SECONDS)
                 continue
             await self._speaker.close()
             self._speaker = Scraper(

@@ -8,7 +8,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import aiohttp
 
@@ -22,13 +22,14 @@ from population_operator.adapters.kubernetes.client import (
     UnreachableError,
 )
 from population_operator.adapters.kubernetes.connection import Connection
+from population_operator.adapters.kubernetes.hearing import HEARING, Hearing
 from population_operator.adapters.kubernetes.names import Key, path, pod_name
 from population_operator.adapters.worker.credentials import Credentials, derive
 from population_operator.api import PopulationExperiment
 from population_operator.api import Problem as Mistake
 from population_operator.core.conditions import Problem
 from population_operator.core.desired import Desired, DesiredWorker
-from population_operator.core.observation import Observation, PresentWorker
+from population_operator.core.observation import Observation
 from population_operator.model.state import State, worker_name
 from population_operator.ports import ConflictError
 
@@ -42,19 +43,10 @@ CLAIM = "claim"
 CREATES_AT_ONCE = 4
 """Creates of Pods under way, each experiment's first one not counted: it comes before the others'
 second, so that of many experiments that are created at once each starts."""
-HEARING = 3.0
-"""Seconds that a new operator gives workers to say what they have to, before it judges them."""
 
 
 class NotSyncedError(Exception):
     """The cache has not been filled yet: nothing can be said to be missing."""
-
-
-class NotHeardError(Exception):
-    """Workers ran before this operator did, and what they have to say has not come in yet.
-
-    Whoever answers wakes; so does the end of the time that they have for it.
-    """
 
 
 class TemplateRefusedError(Exception):
@@ -85,8 +77,7 @@ class _Run:
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     problems: dict[str, Problem] = field(default_factory=dict)
     retries: dict[str, _Retry] = field(default_factory=dict)
-    to_hear: set[tuple[str, int]] = field(default_factory=set)
-    to_hear_until: float = 0.0
+    hearing: Hearing = field(default_factory=Hearing)
 
 
 class KubernetesFleet:
@@ -114,39 +105,35 @@ class KubernetesFleet:
     # --- the port ---
 
     async def observe(self, key: str, experiment: PopulationExperiment) -> Observation:
-        if not self._cache.synced.is_set():
-            raise NotSyncedError("Pods are not listed yet")
+        self._check_synced()
         run, now = self._run(key), asyncio.get_running_loop().time()
         ours = self._pods(Key.parse(key).uid)
         ends = [end for pod in ours if (end := pods.gone(pod)) is not None]
         over = {(end.worker, end.incarnation) for end in ends}
         links = run.connections
-        if not_heard := _not_heard(run, now):
-            raise NotHeardError(f"{', '.join(not_heard)} ran before us and were not heard yet")
+        run.hearing.check(links, now)
         return Observation(
             experiment=experiment,
             present=tuple(
-                _with_answers(pods.present(pod), links.get(pods.place(pod)), now)
+                links[at].heard(pods.present(pod), now) if at in links else pods.present(pod)
                 for pod in ours
-                if pods.place(pod) not in over
+                if (at := pods.place(pod)) not in over
             ),
             gone=tuple(ends),
             events=tuple(event for link in links.values() for event in link.events),
         )
 
     async def listen(self, key: str, desired: Desired, state: State) -> None:
-        if not self._cache.synced.is_set():
-            raise NotSyncedError("Pods are not listed yet")
-        run = self._run(key)
+        self._check_synced()
+        run, loop, ran = self._run(key), asyncio.get_running_loop(), []
         existing = {pods.place(pod): pod for pod in self._pods(Key.parse(key).uid)}
         for worker in desired.workers:
             at = (worker.worker, worker.incarnation)
             pod = existing.get(at)
             if pod is not None and pods.gone(pod) is None:
                 self._speak(key, run, state, worker, pod)
-                run.to_hear.add(at)
-        loop = asyncio.get_running_loop()
-        run.to_hear_until = loop.time() + HEARING
+                ran.append(at)
+        run.hearing.begin(ran, loop.time())
         loop.call_later(HEARING + 0.01, self._wake, key)
 
     async def apply(self, key: str, desired: Desired, state: State) -> None:
@@ -315,14 +302,7 @@ class KubernetesFleet:
 
         self._attempt(key, run, f"{DELETE}{metadata['name']}", delete)
 
-    def _speak(
-        self,
-        key: str,
-        run: _Run,
-        state: State,
-        worker: DesiredWorker,
-        pod: Object,
-    ) -> None:
+    def _speak(self, key: str, run: _Run, state: State, worker: DesiredWorker, pod: Object) -> None:
         at = (worker.worker, worker.incarnation)
         run.problems.pop(pod["metadata"]["name"], None)
         connection = run.connections.get(at)
@@ -377,6 +357,10 @@ class KubernetesFleet:
         run.tasks[name] = task
         task.add_done_callback(lambda _: run.tasks.pop(name, None))
 
+    def _check_synced(self) -> None:
+        if not self._cache.synced.is_set():
+            raise NotSyncedError("Pods are not listed yet")
+
     def _run(self, key: str) -> _Run:
         if key not in self._runs:
             self._runs[key] = _Run(derive(self._master, Key.parse(key).uid))
@@ -404,28 +388,6 @@ def _forget_past(run: _Run, state: State, wanted: Mapping[tuple[str, int], Desir
     for name in [name for name in run.problems if name not in names and name not in run.tasks]:
         if not name.startswith(DELETE):
             del run.problems[name]
-
-
-def _not_heard(run: _Run, now: float) -> list[str]:
-    """Workers that ran before us and have not answered us yet, for a while."""
-    if run.to_hear and now < run.to_hear_until:
-        links = ((at, run.connections.get(at)) for at in run.to_hear)
-        run.to_hear = {at for at, link in links if link is not None and not link.answered}
-        return sorted(worker for worker, _ in run.to_hear)
-    run.to_hear.clear()
-    return []
-
-
-def _with_answers(it: PresentWorker, link: Connection | None, now: float) -> PresentWorker:
-    if link is None:
-        return it
-    return replace(
-        it,
-        silent_for=link.silent_for(now),
-        warm=link.warm,
-        refusal=link.refusal,
-        answered=link.answered,
-    )
 
 
 def _explained(name: str, error: Exception) -> Problem:

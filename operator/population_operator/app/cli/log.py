@@ -10,10 +10,7 @@ from rich.text import Text
 from population_operator.app import words
 from population_operator.app.cli.recent import failure_shape, notable
 from population_operator.core.directives import finished
-from population_operator.core.history import (
-    AcceptedReport,
-    Happening,
-)
+from population_operator.core.history import AcceptedReport, Happening
 from population_operator.core.incidents import Incident
 from population_operator.core.trials import bandit_of
 from population_operator.model.entry import Phase

@@ -16,11 +16,8 @@ from population_operator.adapters.kubernetes.client import (
     Object,
     UnreachableError,
 )
-from population_operator.adapters.kubernetes.fleet import (
-    KubernetesFleet,
-    NotHeardError,
-    NotSyncedError,
-)
+from population_operator.adapters.kubernetes.fleet import KubernetesFleet, NotSyncedError
+from population_operator.adapters.kubernetes.hearing import NotHeardError
 from population_operator.adapters.kubernetes.journal import KubernetesJournal
 from population_operator.adapters.kubernetes.names import MANAGED_BY, MANAGER, Key, path
 from population_operator.adapters.kubernetes.views import KubernetesViews
