@@ -20,15 +20,19 @@ from tests.runs.support import PROGRAMS
 SEED, KILLS = 20180601, 2
 """The moments' seed, and how often each is done: the operator, a worker, a Pod."""
 
-PACE = 0.15
+PACE = 0.8
 """Seconds that an interval takes, and the most that a kill waits after an entry."""
 
 
 def create(
-    namespace: Namespace, name: str, block: dict[str, object], **population: int
+    namespace: Namespace,
+    name: str,
+    block: dict[str, object],
+    pace: float = PACE,
+    **population: int,
 ) -> Experiment:
     """Rungs of 10, 30 and 90 steps, on two Pods; no trial is given up for what is done to it."""
-    pod = template(PROGRAMS / "climb.py", PACE=str(PACE))
+    pod = template(PROGRAMS / "climb.py", PACE=str(pace))
     return Experiment.create(
         namespace,
         an_experiment()
@@ -47,7 +51,7 @@ def disturb(experiment: Experiment, operator: OperatorProcess, cluster: Cluster)
     victims = ["operator", "process", "pod"] * KILLS
     rng.shuffle(victims)
     for number, victim in enumerate(victims, start=1):
-        before, entries, pause = len(experiment.entries()), rng.randint(1, 6), rng.uniform(0, PACE)
+        before, entries, pause = len(experiment.entries()), rng.randint(1, 4), rng.uniform(0, PACE)
         print(f"kill {number} (seed {SEED}): {victim}, {entries} entries and {pause:.3f} s later")
         until(lambda b=before, e=entries: len(experiment.entries()) >= b + e, "it goes on", 30)
         time.sleep(pause)
@@ -56,15 +60,20 @@ def disturb(experiment: Experiment, operator: OperatorProcess, cluster: Cluster)
             operator.start()
             continue
         until(lambda v=victim: strike(experiment, v, rng, cluster), "a worker runs", 30)
-    assert not experiment.state().phase.ended, "it was over before: make the experiment longer"
+    assert_goes_on(experiment)
     experiment.wait("Complete", 60)
     experiment.check()
+
+
+def assert_goes_on(experiment: Experiment) -> None:
+    assert not experiment.state().phase.ended, "it was over before: make the experiment longer"
 
 
 def strike(experiment: Experiment, victim: str, rng: random.Random, cluster: Cluster) -> bool:
     """Kill a worker's process, or take its Pod away; false where none runs at this moment."""
     namespace, running = experiment.namespace, experiment.running()
     if not running:
+        assert_goes_on(experiment)
         return False
     pod = rng.choice(running)["metadata"]["name"]
     try:
@@ -81,7 +90,7 @@ def strike(experiment: Experiment, victim: str, rng: random.Random, cluster: Clu
 def test_kills_change_no_decision_of_hyperband(
     namespace: Namespace, operator: OperatorProcess, cluster: Cluster
 ) -> None:
-    undisturbed = create(namespace, "undisturbed", {"hyperband": {}})
+    undisturbed = create(namespace, "undisturbed", {"hyperband": {}}, pace=0)
     undisturbed.wait("Complete", 60)
     experiment = create(namespace, "killed", {"hyperband": {}})
     disturb(experiment, operator, cluster)

@@ -25,7 +25,9 @@ def main() -> None:
             def slow_load(path, kind, load=walk.load):
                 print("loading")
                 load(path, kind)
-                time.sleep(10 * pause)
+                # A signal that comes just before a call blocks is heard only after that call.
+                for _ in range(100):
+                    time.sleep(pause / 10)
 
             for interval in member.intervals(walk, save=slow_save, load=slow_load):
                 for step in range(interval.step, interval.until):
