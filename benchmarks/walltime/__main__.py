@@ -6,13 +6,15 @@ the start-up of a framework is no part of it, and stops at the first step whose 
 at most the target; after the task's limit a run counts as that long. Our ASHA, Ray's and Syne
 Tune's go through the same random configurations in the same order, so a seed's luck is the same for
 them. Those with a model draw by themselves: our ASHA with a Gaussian process, Ray's with Optuna's
-TPE, Syne Tune's BOHB, and Optuna's TPE.
+TPE, Syne Tune's BOHB, and Optuna's TPE. Our PBT and Ray's begin with the first 16 of the same
+configurations, and change them after each step; where these have trained for 27 steps in vain, the
+next 16 follow.
 
 The targets were chosen before any search ran: `calibrate.py`.
 
 Bound: the mean of ours is at most 0.7 of the nearest peer's; ours is ASHA on `few`, where random
-search finds the target, and ASHA with the Gaussian process on `many`. Each run is kept once it is
-over; `--resume` goes on. Timings need the machine alone.
+search finds the target, and PBT on `many`. Each run is kept once it is over; `--resume` goes on.
+Timings need the machine alone.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ from benchmarks import harness
 from benchmarks.quality.environment import ROOT, interpreter
 from benchmarks.quality.kept import Kept
 from benchmarks.walltime.network import LOG
-from benchmarks.walltime.task import ETA, STEPS, TASK, TASKS, Space, Task
+from benchmarks.walltime.task import ETA, POPULATION, STEPS, TASK, TASKS, Space, Task
 
 START = 120.0
 """Seconds that a framework may take until the first step is over."""
@@ -49,10 +51,13 @@ POINTS = 1000
 OURS: Mapping[str, dict[str, Any]] = {
     "asha": {"asha": {"eta": ETA}},
     "asha-gp": {"asha": {"eta": ETA, "sampler": "gaussianProcess"}},
+    "pbt": {"pbt": {"exploit": {"truncation": {"fraction": 0.25}}}},
 }
-PEERS = ("ray", "ray-tpe", "syne", "syne-bohb", "optuna", "optuna-sha")
+PEERS = (
+    "ray", "ray-tpe", "ray-pbt", "ray-pbt-3", "syne", "syne-bohb", "optuna", "optuna-sha",
+)  # fmt: skip
 NAMES = (*OURS, *PEERS)
-BOUNDED = {"few": "asha", "many": "asha-gp"}
+BOUNDED = {"few": "asha", "many": "pbt"}
 """Which of ours the bound is for."""
 BOUND = 0.7
 
@@ -87,7 +92,10 @@ class Run:
 def manifest(
     algorithm: dict[str, Any], seed: int, points: Sequence[dict[str, Any]], space: Space
 ) -> str:
-    """Our experiment, as YAML: with a model, no configuration is given."""
+    """Our experiment, as YAML: `points` are its first configurations, unless it has a model."""
+    if "pbt" in algorithm:
+        points = points[:POPULATION]
+    modelled = "sampler" in algorithm.get("asha", {})
     domains = {
         name: {"float": {"min": low, "max": high, "scale": scale}}
         if scale != "whole"
@@ -102,7 +110,7 @@ def manifest(
             "spec": {
                 "objective": {"metric": "loss", "goal": "minimize"},
                 "parameters": [{"name": name, **domain} for name, domain in domains.items()],
-                "initial": [] if "sampler" in algorithm["asha"] else list(points),
+                "initial": [] if modelled else list(points),
                 "algorithm": algorithm,
                 "population": {"size": len(points), "parallelism": 2, "seed": seed},
                 "schedule": {"interval": 1, "maxSteps": STEPS},
@@ -139,32 +147,39 @@ def running(
 
 
 def timed(name: str, seed: int, folder: Path, task_name: str) -> Run:
-    """One search until the target or the limit.
+    """A search until the target or the limit; a population that ends short of it is followed.
 
     Raises:
-      RuntimeError: it ended by itself, or trained nothing.
+      RuntimeError: it ended by itself otherwise, or trained nothing.
     """
-    task = TASKS[task_name]
-    points = [task.draw(rng) for rng in [np.random.default_rng(seed)] for _ in range(POINTS)]
-    if name in OURS:
-        (folder / "walltime.yaml").write_text(manifest(OURS[name], seed, points, task.space))
-        program = Path(sys.executable).with_name("population")
-        command = [program, "run", folder / "walltime.yaml", "--output", folder / "run"]
-    else:
-        (folder / "points.json").write_text(json.dumps(points))
-        command = [interpreter(), "-m", "benchmarks.walltime.peers", name, "--seed", str(seed),
-                   "--points", folder / "points.json", "--folder", folder]  # fmt: skip
-    log = folder / "log"
+    task, log, began = TASKS[task_name], folder / "log", time.time()
     log.mkdir()
-    began = time.time()
-    with running(command, log, {TASK: task_name}) as search:
-        while not _over(lines := _lines(log), began, task):
-            if search.poll() is not None:
-                break
-            time.sleep(0.2)
+    points = [task.draw(rng) for rng in [np.random.default_rng(seed)] for _ in range(POINTS)]
+    lines: list[dict[str, Any]] = []
+    for first in range(0, POINTS, POPULATION):
+        command = _command(name, seed + first, folder / str(first), points[first:], task.space)
+        with running(command, log, {TASK: task_name}) as search:
+            while not _over(lines := _lines(log), began, task) and search.poll() is None:
+                time.sleep(0.2)
+        if _over(lines, began, task) or name != "pbt":
+            break
     if not lines or not _over(lines, began, task):
         raise RuntimeError(f"{name}: {(log / 'output').read_text()[-2000:]}")
     return Run.of(lines, task)
+
+
+def _command(
+    name: str, seed: int, folder: Path, points: Sequence[dict[str, Any]], space: Space
+) -> list[str | Path]:
+    """What begins a search, in a folder of its own."""
+    folder.mkdir()
+    if name in OURS:
+        (folder / "walltime.yaml").write_text(manifest(OURS[name], seed, points, space))
+        program = Path(sys.executable).with_name("population")
+        return [program, "run", folder / "walltime.yaml", "--output", folder / "run"]
+    (folder / "points.json").write_text(json.dumps(points))
+    return [interpreter(), "-m", "benchmarks.walltime.peers", name, "--seed", str(seed),
+            "--points", folder / "points.json", "--folder", folder]  # fmt: skip
 
 
 def _lines(log: Path) -> list[dict[str, Any]]:

@@ -120,6 +120,10 @@ class Network:
         self.velocities[place] = momentum * self.velocities[place] - rate * slope
         self.weights[place] += self.velocities[place]
 
+    def apply(self, values: Mapping[str, Any]) -> None:
+        """Train on with other hyperparameters."""
+        self.values = values
+
     def arrays(self) -> list[Array]:
         """All that a checkpoint holds beside the step, in the order that `restore` takes."""
         return [*self.weights, *self.velocities]

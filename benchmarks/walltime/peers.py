@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.walltime.task import ETA, STEPS, chosen
+from benchmarks.walltime.task import ETA, POPULATION, STEPS, chosen
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDLESS = 1e9
@@ -61,6 +61,65 @@ def ray(seed: int, points: Points, folder: Path, model: bool = False) -> None:
         ),
         run_config=tune.RunConfig(storage_path=str(folder), verbose=0),
     ).fit()  # fmt: skip
+
+
+def ray_pbt(seed: int, points: Points, folder: Path, interval: int = 1) -> None:
+    """Ray's PBT, asynchronous; a worker is given another member without being started again."""
+    import random
+
+    import ray as library
+    from ray import tune
+
+    class Trained(tune.Trainable):
+        def setup(self, config: dict[str, Any]) -> None:
+            self.network = chosen().network(config)
+
+        def step(self) -> dict[str, Any]:
+            loss = self.network.train()
+            done = self.network.step >= STEPS
+            return {
+                "loss": loss if loss == loss else ENDLESS,
+                "at": self.network.step,
+                "done": done,
+            }
+
+        def save_checkpoint(self, checkpoint_dir: str) -> None:
+            self.network.save(Path(checkpoint_dir))
+
+        def load_checkpoint(self, checkpoint: Any) -> None:
+            self.network.load(Path(checkpoint))
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            self.setup(new_config)
+            return True
+
+    random.seed(seed)
+    space = chosen().space
+    kinds = {"log": tune.loguniform, "linear": tune.uniform, "whole": tune.lograndint}
+    domains = {name: kinds[scale](low, high) for name, (low, high, scale) in space.items()}
+    library.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    for first in range(0, len(points), POPULATION):  # Trained to the end in vain: another one.
+        tune.Tuner(
+            Trained,
+            param_space=domains,
+            tune_config=tune.TuneConfig(
+                metric="loss", mode="min", num_samples=POPULATION, reuse_actors=True,
+                search_alg=tune.search.BasicVariantGenerator(points[first : first + POPULATION]),
+                scheduler=tune.schedulers.PopulationBasedTraining(
+                    time_attr="at", perturbation_interval=interval, hyperparam_mutations=domains,
+                    quantile_fraction=0.25, resample_probability=0.25,
+                ),
+            ),
+            run_config=tune.RunConfig(
+                storage_path=str(folder), verbose=0,
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=4),
+            ),
+        ).fit()  # fmt: skip
+
+
+def ray_pbt_3(seed: int, points: Points, folder: Path) -> None:
+    """The same, where members take turns every three steps."""
+    ray_pbt(seed, points, folder, interval=3)
 
 
 def ray_tpe(seed: int, points: Points, folder: Path) -> None:
@@ -147,8 +206,8 @@ def _optuna(seed: int, folder: Path, halving: bool) -> None:
 
 
 RUNNERS: dict[str, Callable[[int, Points, Path], None]] = {
-    "ray": ray, "ray-tpe": ray_tpe, "syne": syne, "syne-bohb": syne_bohb, "optuna": optuna,
-    "optuna-sha": optuna_sha,
+    "ray": ray, "ray-tpe": ray_tpe, "ray-pbt": ray_pbt, "ray-pbt-3": ray_pbt_3,
+    "syne": syne, "syne-bohb": syne_bohb, "optuna": optuna, "optuna-sha": optuna_sha,
 }  # fmt: skip
 
 

@@ -23,6 +23,8 @@ import numpy as np
 from benchmarks.walltime.network import COPIES, Array, Network, data
 
 STEPS, ETA = 27, 3
+POPULATION = 16
+"""Members of PBT."""
 TASK = "WALLTIME_TASK"
 """The environment's variable with the name of the task."""
 Space = Mapping[str, tuple[float, float, str]]

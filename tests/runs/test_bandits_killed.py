@@ -17,7 +17,7 @@ from tests.runs.support import Run, until
 SEED, KILLS = 20180601, 3
 """The moments' seed, and how often each, the program and a worker, is killed."""
 
-PACE = 0.1
+PACE = 0.4
 """Seconds that an interval takes, and the most that a kill waits after an entry."""
 
 
@@ -35,7 +35,7 @@ def killed(run: Run, seed: int) -> dict[str, Any]:
     rng.shuffle(victims)
     process = run.start()
     for number, victim in enumerate(victims, start=1):
-        before, entries, pause = run.count(), rng.randint(1, 6), rng.uniform(0, PACE)
+        before, entries, pause = run.count(), rng.randint(1, 4), rng.uniform(0, PACE)
         print(f"kill {number} (seed {seed}): {victim}, {entries} entries and {pause:.3f} s later")
         until(lambda b=before, e=entries, p=process: p.ended or run.count() >= b + e, "it goes on")
         assert not process.ends_within(pause), "it was over before: make the experiment longer"
