@@ -44,6 +44,9 @@ PROGRAMS = {
     "pb2": Program("benchmarks.quality.pb2", "PB2 beside PBT, random search and Ray's PB2"),
     "pb2_bounds": Program("benchmarks.quality.pb2_bounds", "how often PB2's values are extreme"),
     "pb2_time": Program("benchmarks.quality.pb2_time", "what a PB2 decision costs, beside Ray's"),
+    "proposal_time": Program(
+        "benchmarks.quality.proposal_time", "what a Gaussian process's proposal costs, and Optuna's"
+    ),
     "decide": Program("benchmarks.decide", "a decision's cost against the population's size"),
     "latency": Program("benchmarks.latency", "from a report to the next directive applied"),
     "operator_latency": Program(
