@@ -22,11 +22,11 @@ from population_operator.adapters.kubernetes.client import (
     UnreachableError,
 )
 from population_operator.adapters.kubernetes.connection import Connection
+from population_operator.adapters.kubernetes.failures import TemplateRefusedError, explained
 from population_operator.adapters.kubernetes.hearing import HEARING, Hearing
 from population_operator.adapters.kubernetes.names import Key, path, pod_name
 from population_operator.adapters.worker.credentials import Credentials, derive
 from population_operator.api import PopulationExperiment
-from population_operator.api import Problem as Mistake
 from population_operator.core.conditions import Problem
 from population_operator.core.desired import Desired, DesiredWorker
 from population_operator.core.observation import Observation
@@ -47,14 +47,6 @@ second, so that of many experiments that are created at once each starts."""
 
 class NotSyncedError(Exception):
     """The cache has not been filled yet: nothing can be said to be missing."""
-
-
-class TemplateRefusedError(Exception):
-    """The server does not take what was made from a template of the user's."""
-
-    def __init__(self, reason: str, problems: tuple[Mistake, ...]) -> None:
-        super().__init__("; ".join(map(str, problems)))
-        self.reason = reason
 
 
 @dataclass
@@ -349,7 +341,7 @@ class KubernetesFleet:
         run.retries[name] = _Retry(attempts, loop.time() + delay)
         loop.call_later(delay + 0.01, self._wake, key)
         log.warning("%s: %s: %s", key, name, error)
-        run.problems[name] = _explained(name, error)
+        run.problems[name] = explained(name, error)
         self._wake(key)
 
     def _do(self, run: _Run, name: str, action: Coroutine[None, None, None]) -> None:
@@ -388,17 +380,3 @@ def _forget_past(run: _Run, state: State, wanted: Mapping[tuple[str, int], Desir
     for name in [name for name in run.problems if name not in names and name not in run.tasks]:
         if not name.startswith(DELETE):
             del run.problems[name]
-
-
-def _explained(name: str, error: Exception) -> Problem:
-    text = str(error)
-    if isinstance(error, UnreachableError):
-        return Problem("ApiServerUnreachable", text)
-    if isinstance(error, ApiError) and error.status == 403:
-        reason = "QuotaExceeded" if "quota" in error.message else "Forbidden"
-        return Problem(reason, f"{name}: {error.message}")
-    if isinstance(error, ApiError) and error.reason == "AlreadyExists":
-        return Problem("NameTaken", f"{name} is a Pod of something else: waiting until it is gone")
-    if isinstance(error, TemplateRefusedError):
-        return Problem(error.reason, text)
-    return Problem("ApiError", f"{name}: {text}")
