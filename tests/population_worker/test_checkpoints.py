@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 
 import pytest
 
+from population_worker import checkpoints
 from population_worker.checkpoints import CheckpointStore
 from population_worker.copying import copy_bytes, hard_link
 from population_worker.digests import CorruptCheckpoint, verifying
@@ -50,6 +52,33 @@ def test_a_commit_is_whole_and_described(store, root):
         verification.join()
     assert os.listdir(root / "m0") == ["3-10"]
     assert json.loads((checkpoint.folder / "manifest.json").read_text())["format"] == 1
+
+
+def test_a_folder_that_cannot_be_synced_leaves_the_name_free(store, monkeypatch):
+    """Who tries again must not fail over what the first try left."""
+    real, broken = checkpoints.sync_folder, []
+
+    def sync(folder):
+        if folder.name == OURS.member and not broken:
+            broken.append(folder)
+            raise OSError(errno.EIO, "I/O error")
+        real(folder)
+
+    monkeypatch.setattr(checkpoints, "sync_folder", sync)
+    with pytest.raises(OSError, match="I/O error"):
+        commit(store, OURS)
+    commit(store, OURS)
+    assert store.open(OURS).manifest.size == 7002
+    assert broken
+
+
+def test_a_manifest_that_cannot_be_read_is_damage(store, root):
+    commit(store, OURS)
+    manifest = root / "m0/3-10/manifest.json"
+    manifest.unlink()
+    manifest.mkdir()
+    with pytest.raises(CorruptCheckpoint, match=r"manifest.json: Is a directory"):
+        store.open(OURS)
 
 
 def test_other_users_may_read(store, root):

@@ -45,6 +45,12 @@ def test_bytes_are_copied_where_the_kernel_does_not_help(source, target, monkeyp
     assert target.read_bytes() == source.read_bytes()
 
 
+def test_bytes_are_copied_where_python_does_not_help(source, target, monkeypatch):
+    monkeypatch.delattr(os, "copy_file_range")
+    assert copy_bytes(source, target) == source.stat().st_size
+    assert target.read_bytes() == source.read_bytes()
+
+
 def test_a_hard_link_moves_nothing(source, target):
     assert hard_link(source, target) == 0
     assert target.stat().st_ino == source.stat().st_ino

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 
 import pytest
@@ -100,6 +101,13 @@ def test_troubles_may_be_dropped_and_reports_never(mailbox):
     assert len(batch.events) == 101
     assert json.loads(batch.events[0])["kind"] == "report"
     assert json.loads(batch.events[1])["reason"] == "save: 50"
+
+
+def test_a_name_that_is_no_text_is_told_readably(mailbox):
+    """JSON's readers refuse the whole answer for one lone surrogate."""
+    mailbox.trouble("m0", os.fsdecode(b"caf_\xe9.pt: is damaged"))
+    (event,) = mailbox.read(0, 0).events
+    assert json.loads(event)["reason"] == "caf_\\udce9.pt: is damaged"
 
 
 def test_stop_wins_over_a_directive(mailbox):

@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 
+import numpy
 import pytest
 
 from tests.population_worker.support import directive, ref
@@ -103,6 +104,83 @@ def test_a_newer_directive_takes_over_at_the_next_report(start):
     worker.stop()
     assert [(r["member"], r["step"]) for r in reports] == [("m0", 5), ("m1", 5)]
     assert seen == [("m0", 0), ("m1", 0)]
+
+
+def test_what_is_reported_after_its_interval_is_over_counts_for_nobody(start):
+    """The body goes on though its member was taken away in the middle of it."""
+    went_on = []
+
+    def program(session):
+        for member in session.members():
+            walk = Walk(0.1)
+            for interval in member.intervals(walk):
+                if member.name == "m0":
+                    worker.connect().send(directive(2, member="m1"))
+                went_on.append(interval.report(interval.step + 5, 0.0))
+                went_on.append(interval.report(interval.until, 0.0))
+
+    worker = start(program)
+    worker.operator.send(directive(1))
+    reports = worker.operator.reports(3)
+    worker.stop()
+    assert [(r["member"], r["step"]) for r in reports] == [("m0", 5), ("m1", 5), ("m1", 10)]
+    assert went_on == [False, False, True, False]
+
+
+def test_what_was_trained_after_an_interval_was_over_is_undone(start):
+    """Weights that were copied in the middle of a body are loaded again when it is left."""
+    seen = []
+
+    def program(session):
+        for member in session.members():
+            walk = Walk(0.1)
+            for interval in member.intervals(walk):
+                seen.append((interval.directive.id, interval.step, walk.place))
+                for step in range(interval.step, interval.until, 5):
+                    if (interval.directive.id, step) == (2, 0):
+                        exploit = {"kind": "exploit", "restore": ref("m1", 1, 10), "until": 20}
+                        worker.connect().send(directive(3, **exploit))
+                    walk.train()
+                    interval.report(step + 5, walk.place)
+
+    worker = start(program)
+    donor = worker.operator.train(directive(1, member="m1"))
+    worker.operator.send(directive(2, until=100))
+    reports = worker.operator.reports(5)
+    worker.stop()
+    assert [(r["directive"], r["step"]) for r in reports[2:]] == [(2, 5), (3, 15), (3, 20)]
+    assert seen[-1] == (3, 10, donor["score"])
+
+
+@pytest.mark.parametrize(
+    ("applied", "told"),
+    [
+        ([0.9, 0.999], "applied: lr: expected"),
+        (None, "applied: lr"),
+        (numpy.ones(2), "applied: lr"),
+    ],
+)
+def test_an_echo_that_no_report_can_carry_is_refused(start, applied, told):
+    def program(session):
+        for member in session.members():
+            for interval in member.intervals(Walk(0.1), applied=lambda: {"lr": applied}):
+                interval.report(interval.until, 0.0)
+
+    worker = start(program)
+    worker.operator.send(directive(1))
+    with pytest.raises(TypeError, match=told):
+        worker.join()
+
+
+def test_an_echo_may_be_of_another_librarys_numbers(start):
+    def program(session):
+        for member in session.members():
+            for interval in member.intervals(Walk(0.1), applied=lambda: {"lr": numpy.float32(0.5)}):
+                interval.report(interval.until, 0.0)
+
+    worker = start(program)
+    assert worker.operator.train(directive(1))["hyperparameters"] == {"lr": 0.5}
+    worker.stop()
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove file", "remove", "manifest"])

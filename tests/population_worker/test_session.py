@@ -49,6 +49,22 @@ def test_alone_it_continues_from_its_newest_checkpoint():
     assert second.walks[0][1].place == whole.walks[0][1].place  # bit by bit
 
 
+def test_alone_a_checkpoint_stays_where_it_was_to_be(tmp_path, monkeypatch):
+    """Though the program, or its framework, goes to another folder."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with Session(hyperparameters={"lr": 0.1}, interval=10, max_steps=10) as session:
+        monkeypatch.chdir(elsewhere)
+        Program()(session)
+    assert (tmp_path / "runs/alone/m0/1-10/manifest.json").exists()
+
+
+@pytest.mark.parametrize("value", [None, [1, 2], {"a": 1}])
+def test_alone_a_hyperparameter_that_no_manifest_can_hold_is_refused(value):
+    with pytest.raises(TypeError, match="hyperparameters: layers: expected a boolean, number or"):
+        Session(hyperparameters={"layers": value})
+
+
 def test_alone_there_is_nothing_left_to_do():
     train_alone(Program(), max_steps=20)
     again = Program()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from population_worker.wire import Value
+from population_worker.wire import Value, plain
 
 Save: TypeAlias = Callable[[Path], object]
 """Writes the whole state as files (and folders) into an empty folder."""
@@ -32,9 +32,15 @@ class Callbacks:
     applied: Applied | None = None
 
     def echo(self, hyperparameters: Mapping[str, Value]) -> dict[str, Value]:
-        """Return the directive's values, corrected by what `applied` says of them."""
+        """Return the directive's values, corrected by what `applied` says of them.
+
+        Raises TypeError for what no report could carry: a list, say.
+        """
         applied = self.applied() if self.applied is not None else {}
-        return {name: applied.get(name, value) for name, value in hyperparameters.items()}
+        return {
+            name: plain(applied[name], f"applied: {name}") if name in applied else value
+            for name, value in hyperparameters.items()
+        }
 
 
 def collect_callbacks(

@@ -64,6 +64,8 @@ class CheckpointStore:
             manifest = read_manifest(folder)
         except FileNotFoundError as error:
             raise CorruptCheckpoint(f"{reference}: there is no such checkpoint") from error
+        except OSError as error:
+            raise CorruptCheckpoint(f"{manifests.NAME}: {error.strerror}") from error
         except InvalidMessage as error:
             raise CorruptCheckpoint(f"{manifests.NAME}: {error}") from error
         check_sizes(folder, manifest.files)
@@ -200,7 +202,12 @@ class CheckpointStore:
         sync_folder(folder)
         target = self.folder(reference)
         folder.rename(target)
-        sync_folder(target.parent)
+        try:
+            sync_folder(target.parent)
+        except OSError:  # Who tries again must find the name free.
+            with contextlib.suppress(OSError):
+                target.rename(folder)
+            raise
         return Checkpoint(reference, target, content)
 
 

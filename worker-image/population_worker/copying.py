@@ -103,8 +103,8 @@ def _copy_chunk(reader: int, writer: int, start: int, size: int) -> int:
     while at < end:
         try:
             count = os.copy_file_range(reader, writer, end - at, at, at)
-        except OSError as error:
-            if error.errno not in _UNSUPPORTED:
+        except (OSError, AttributeError) as error:  # Not every build of Python has it.
+            if isinstance(error, OSError) and error.errno not in _UNSUPPORTED:
                 raise
             count = os.pwrite(writer, os.pread(reader, min(end - at, 2**20), at), at)
         if count == 0:

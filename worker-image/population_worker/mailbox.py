@@ -144,7 +144,7 @@ class Mailbox:
             "directive": directive.id,
             "member": directive.member,
             "checkpoint": checkpoint.to_json(),
-            "reason": reason,
+            "reason": wire.readable(reason),
         }
         with self._lock:
             self._publish("restore_failed", event, waits_after=directive.id)
@@ -152,7 +152,7 @@ class Mailbox:
     def trouble(self, member: str, reason: str) -> None:
         """Publish what a person should look at; only the newest hundred are kept."""
         with self._lock:
-            self._publish("trouble", {"member": member, "reason": reason})
+            self._publish("trouble", {"member": member, "reason": wire.readable(reason)})
             troubles = [event for event in self._events if event.kind == "trouble"]
             if len(troubles) > _TROUBLES_KEPT:
                 self._events.remove(troubles[0])

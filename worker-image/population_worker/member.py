@@ -38,6 +38,7 @@ class Member:
         self._step = 0
         self._is_pristine = True  # as built: nothing was loaded or trained
         self._is_restored = False
+        self._is_stale = False  # trained on by a body whose interval was over
         self.ended = False
         self.following: Directive | None = None
         """The directive that ended this member; None where another one is to be waited for."""
@@ -86,6 +87,7 @@ class Member:
         while step is not None:
             directive = self._directive
             yield Interval(self, directive, step)
+            self._reenter_if_stale()
             if self.ended:
                 return
             if self._directive is directive and self._step <= step:
@@ -140,6 +142,20 @@ class Member:
             following = self._report(measurement)
         self._let_termination_through()
         return following
+
+    def _reenter_if_stale(self) -> None:
+        """Load again where the program went on training after its interval was over."""
+        if self._is_stale and not self.ended and self._callbacks.load is not None:
+            self._memory, self._is_stale = None, False
+            with self._runtime.termination.shielded():
+                self._enter(self._directive)
+            self._let_termination_through()
+
+    def is_over(self, directive: Directive) -> bool:
+        """Whether what is trained is no longer this directive; notes that it was trained on."""
+        over = self.ended or self._directive is not directive
+        self._is_stale = self._is_stale or over
+        return over
 
     def _check_reportable(self, step: int) -> None:
         if not self._is_restored:
@@ -315,6 +331,13 @@ class Interval:
         score: SupportsFloat,
         samples: Iterable[SupportsFloat] = (),
         **metrics: SupportsFloat,
-    ) -> None:
-        """Commit and publish, see `Member.report`; at step >= `until`, leave the loop's body."""
+    ) -> bool:
+        """Commit and publish, see `Member.report`; tells whether to go on with this interval.
+
+        With false, leave the loop's body: at step >= `until`, and where the operator wants
+        something else before that. What is reported later is not counted, and not kept.
+        """
+        if self.member.is_over(self.directive):
+            return False
         self.member.report(step, score, samples, **metrics)
+        return not self.member.ended and self.member.directive is self.directive

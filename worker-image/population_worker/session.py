@@ -18,7 +18,7 @@ from population_worker.runtime import Runtime, assemble
 from population_worker.seeding import seed_everything
 from population_worker.serving import Server
 from population_worker.standalone import Standalone
-from population_worker.wire import Value
+from population_worker.wire import Value, plain
 
 
 class Session:
@@ -26,7 +26,8 @@ class Session:
 
     The arguments are for running alone: train from step 0, or from the newest checkpoint in
     `checkpoints`, to `max_steps`, and report every `interval` steps. An operator's directives
-    replace them. Raises `InvalidEnvironment` (a ValueError) for a bad POPULATION_* variable.
+    replace them. Raises `InvalidEnvironment` (a ValueError) for a bad POPULATION_* variable, and
+    TypeError for a hyperparameter that no checkpoint's manifest could hold.
 
     Use it in the main thread, once in a process: SIGTERM is handled while it is open.
     """
@@ -42,13 +43,20 @@ class Session:
         environment: Environment | None = None,
     ) -> None:
         self._environment = environment or read_environment(os.environ)
-        alone = Standalone(dict(hyperparameters or {}), interval, max_steps, seed)
+        alone = None
+        if self._environment.control is None:
+            values = {
+                name: plain(value, f"hyperparameters: {name}")
+                for name, value in (hyperparameters or {}).items()
+            }
+            alone = Standalone(values, interval, max_steps, seed)
         self._runtime: Runtime = assemble(
             experiment=self._environment.experiment,
             incarnation=self._environment.incarnation,
-            checkpoints=self._environment.checkpoints or Path(checkpoints),
+            # The program may change the folder that it works in.
+            checkpoints=(self._environment.checkpoints or Path(checkpoints)).absolute(),
             save_retry_seconds=self._environment.save_retry_seconds,
-            standalone=alone if self._environment.control is None else None,
+            standalone=alone,
         )
         self._servers: dict[str, Server] = {}
 

@@ -17,7 +17,7 @@ _MEMBER = "m0"
 class Standalone:
     """Trains one member from step 0, or its newest checkpoint, to `max_steps`.
 
-    Only the newest checkpoint is kept.
+    Only the newest checkpoint is kept; the end leaves the one before it, too.
     """
 
     hyperparameters: Mapping[str, Value]

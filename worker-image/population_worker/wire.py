@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Mapping
@@ -39,6 +40,24 @@ def encode(number: Value) -> Value:
     if isinstance(number, float) and not math.isfinite(number):
         return "nan" if math.isnan(number) else "inf" if number > 0 else "-inf"
     return number
+
+
+def plain(value: object, path: str) -> Value:
+    """Return a program's own value as a hyperparameter; a scalar of NumPy or PyTorch is unwrapped.
+
+    Raises TypeError that names it.
+    """
+    if not isinstance(value, bool | int | float | str) and hasattr(value, "item"):
+        with contextlib.suppress(TypeError, ValueError, RuntimeError):  # It has several elements.
+            value = value.item()
+    if not isinstance(value, bool | int | float | str):
+        raise TypeError(f"{path}: expected a boolean, number or string, got {value!r}")
+    return value
+
+
+def readable(text: str) -> str:
+    """Return a text without what is no Unicode, such as a file's name of other bytes may have."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def fields(value: object, path: str) -> Mapping[str, object]:

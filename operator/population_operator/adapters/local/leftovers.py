@@ -8,6 +8,8 @@ pipe however the other end died. Only the standard library is imported, so that 
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import select
 import signal
@@ -26,7 +28,7 @@ def end(marks: Mapping[str, str], seconds: float = SECONDS) -> list[int]:
     Returns the ids of those that still exist after `seconds`; none is what one hopes for.
     """
     deadline = time.monotonic() + seconds
-    wanted = frozenset(f"{name}={value}".encode() for name, value in marks.items())
+    wanted = frozenset(os.fsencode(f"{name}={value}") for name, value in marks.items())
     while True:
         left = [pid for pid in _others() if _kill(pid, wanted, deadline)]
         if not left or time.monotonic() >= deadline:
@@ -45,12 +47,15 @@ def _kill(pid: int, wanted: frozenset[bytes], deadline: float) -> bool:
 
     It is held by a descriptor from before it was looked at: its id may be given out again.
     """
+    if not hasattr(os, "pidfd_open"):  # Pythons that were built with old headers.
+        return _kill_by_id(pid, wanted, deadline)
     try:
         descriptor = os.pidfd_open(pid)
-    except OSError:
-        return False
+    except OSError as error:
+        without = error.errno in (errno.ENOSYS, errno.EPERM)  # Old kernels, and sandboxes.
+        return without and _kill_by_id(pid, wanted, deadline)
     try:
-        if not wanted <= set((PROCESSES / str(pid) / "environ").read_bytes().split(b"\0")):
+        if not _has(pid, wanted):
             return False
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     except OSError:  # It ended, or is not ours.
@@ -60,6 +65,30 @@ def _kill(pid: int, wanted: frozenset[bytes], deadline: float) -> bool:
         return True
     finally:
         os.close(descriptor)
+
+
+def _kill_by_id(pid: int, wanted: frozenset[bytes], deadline: float) -> bool:
+    """The same where no process can be held: it is known again by when it began."""
+    try:
+        began = _began(pid)
+        if not _has(pid, wanted) or _began(pid) != began:
+            return False
+        os.kill(pid, signal.SIGKILL)
+    except OSError:  # It ended, or is not ours.
+        return False
+    with contextlib.suppress(OSError):
+        while _has(pid, wanted) and _began(pid) == began and time.monotonic() < deadline:
+            time.sleep(0.01)
+    return True
+
+
+def _has(pid: int, wanted: frozenset[bytes]) -> bool:
+    return wanted <= set((PROCESSES / str(pid) / "environ").read_bytes().split(b"\0"))
+
+
+def _began(pid: int) -> bytes:
+    """Clock ticks since the machine's start; the name before it may hold anything."""
+    return (PROCESSES / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[19]
 
 
 def main() -> None:
