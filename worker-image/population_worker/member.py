@@ -38,7 +38,8 @@ class Member:
         self._step = 0
         self._is_pristine = True  # as built: nothing was loaded or trained
         self._is_restored = False
-        self._is_stale = False  # trained on by a body whose interval was over
+        self._was_replaced = False  # other weights were loaded within a body
+        self._is_stale = False  # and the body trained on
         self.ended = False
         self.following: Directive | None = None
         """The directive that ended this member; None where another one is to be waited for."""
@@ -86,6 +87,7 @@ class Member:
         step = self.restore(state, save=save, load=load, apply=apply, applied=applied)
         while step is not None:
             directive = self._directive
+            self._was_replaced = False
             yield Interval(self, directive, step)
             self._reenter_if_stale()
             if self.ended:
@@ -144,18 +146,21 @@ class Member:
         return following
 
     def _reenter_if_stale(self) -> None:
-        """Load again where the program went on training after its interval was over."""
+        """Load again where a body went on training with weights that it did not begin with."""
         if self._is_stale and not self.ended and self._callbacks.load is not None:
             self._memory, self._is_stale = None, False
             with self._runtime.termination.shielded():
                 self._enter(self._directive)
             self._let_termination_through()
 
-    def is_over(self, directive: Directive) -> bool:
-        """Whether what is trained is no longer this directive; notes that it was trained on."""
-        over = self.ended or self._directive is not directive
-        self._is_stale = self._is_stale or over
-        return over
+    def is_beyond(self) -> bool:
+        """Whether the weights are not those that the loop's body began with; a report says so.
+
+        What it measured then is of no known number of steps.
+        """
+        beyond = self.ended or self._was_replaced
+        self._is_stale = self._is_stale or beyond
+        return beyond
 
     def _check_reportable(self, step: int) -> None:
         if not self._is_restored:
@@ -291,6 +296,7 @@ class Member:
                 f"directive {directive.id} continues from {source.origin}, but no load= was given"
             )
         self._is_pristine = False
+        self._was_replaced = True
         with self._runtime.termination.shielded(False):  # may take long, and nothing can be lost
             self._runtime.restorer.load(source, load, directive.seed)
         self._memory = source.checkpoint.reference
@@ -335,9 +341,10 @@ class Interval:
         """Commit and publish, see `Member.report`; tells whether to go on with this interval.
 
         With false, leave the loop's body: at step >= `until`, and where the operator wants
-        something else before that. What is reported later is not counted, and not kept.
+        something else before that. What is reported later on other weights is neither counted
+        nor kept.
         """
-        if self.member.is_over(self.directive):
+        if self.member.is_beyond():
             return False
         self.member.report(step, score, samples, **metrics)
         return not self.member.ended and self.member.directive is self.directive
