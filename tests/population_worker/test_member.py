@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import shutil
@@ -150,6 +151,23 @@ def test_what_was_trained_after_an_interval_was_over_is_undone(start):
     worker.stop()
     assert [(r["directive"], r["step"]) for r in reports[2:]] == [(2, 5), (3, 15), (3, 20)]
     assert seen[-1] == (3, 10, donor["score"])
+
+
+def test_a_body_that_never_ends_is_told_what_to_do(start):
+    def program(session):
+        for member in session.members():
+            for interval in member.intervals(Walk(0.1)):
+                if member.name == "m0":
+                    worker.connect().send(directive(2, member="m1"))
+                for step in itertools.count(interval.step + 5, 5):
+                    interval.report(step, 0.0)
+
+    worker = start(program)
+    worker.operator.send(directive(1))
+    with pytest.raises(
+        RuntimeError, match=r"leave it at interval\.until, or where interval\.report"
+    ):
+        worker.join()
 
 
 @pytest.mark.parametrize(

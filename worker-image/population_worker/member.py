@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -40,6 +41,7 @@ class Member:
         self._is_restored = False
         self._was_replaced = False  # other weights were loaded within a body
         self._is_stale = False  # and the body trained on
+        self._is_overrun = False  # to its interval's end
         self.ended = False
         self.following: Directive | None = None
         """The directive that ended this member; None where another one is to be waited for."""
@@ -87,7 +89,7 @@ class Member:
         step = self.restore(state, save=save, load=load, apply=apply, applied=applied)
         while step is not None:
             directive = self._directive
-            self._was_replaced = False
+            self._was_replaced = self._is_overrun = False
             yield Interval(self, directive, step)
             self._reenter_if_stale()
             if self.ended:
@@ -153,14 +155,21 @@ class Member:
                 self._enter(self._directive)
             self._let_termination_through()
 
-    def is_beyond(self) -> bool:
-        """Whether the weights are not those that the loop's body began with; a report says so.
+    def drops(self, step: SupportsIndex, until: int) -> bool:
+        """Whether a body's report counts for nobody: its weights are not those it began with.
 
-        What it measured then is of no known number of steps.
+        What it measured then is of no known number of steps. Raises RuntimeError for a body that
+        does not leave at `until`.
         """
-        beyond = self.ended or self._was_replaced
-        self._is_stale = self._is_stale or beyond
-        return beyond
+        if not (self.ended or self._was_replaced):
+            return False
+        if self._is_overrun:
+            raise RuntimeError(
+                f"the interval to step {until} is over, and the body goes on reporting: leave it "
+                "at interval.until, or where interval.report() returns false"
+            )
+        self._is_stale, self._is_overrun = True, operator.index(step) >= until
+        return True
 
     def _check_reportable(self, step: int) -> None:
         if not self._is_restored:
@@ -344,7 +353,7 @@ class Interval:
         something else before that. What is reported later on other weights is neither counted
         nor kept.
         """
-        if self.member.is_beyond():
+        if self.member.drops(step, self.until):
             return False
         self.member.report(step, score, samples, **metrics)
         return not self.member.ended and self.member.directive is self.directive
