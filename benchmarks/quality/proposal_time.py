@@ -58,7 +58,7 @@ def loss(values: dict[str, float], step: int) -> float:
 
 
 def trials(results: int) -> Iterator[Member]:
-    """Trials with so many results in all: the lowest of each rung's thirds went on."""
+    """Trials with so many results in all; every third of a rung is on the next one, too."""
     rng, left = np.random.default_rng(0), results
     for index in range(results):
         values = {name: float(rng.random()) for name in NAMES}

@@ -41,8 +41,6 @@ def ray(seed: int, points: Points, folder: Path, model: bool = False) -> None:
             loss = network.train()
             tune.report({"loss": loss, "step": network.step})
 
-    space = chosen().space
-    kinds = {"log": tune.loguniform, "linear": tune.uniform, "whole": tune.lograndint}
     search: Any = tune.search.BasicVariantGenerator(points)
     if model:
         from ray.tune.search.optuna import OptunaSearch
@@ -51,7 +49,7 @@ def ray(seed: int, points: Points, folder: Path, model: bool = False) -> None:
     library.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     tune.Tuner(
         train,
-        param_space={name: kinds[scale](low, high) for name, (low, high, scale) in space.items()},
+        param_space=_ray_domains(),
         tune_config=tune.TuneConfig(
             metric="loss", mode="min", num_samples=len(points), max_concurrent_trials=2,
             reuse_actors=True, search_alg=search,
@@ -61,6 +59,14 @@ def ray(seed: int, points: Points, folder: Path, model: bool = False) -> None:
         ),
         run_config=tune.RunConfig(storage_path=str(folder), verbose=0),
     ).fit()  # fmt: skip
+
+
+def _ray_domains() -> dict[str, Any]:
+    from ray import tune
+
+    kinds = {"log": tune.loguniform, "linear": tune.uniform, "whole": tune.lograndint}
+    space = chosen().space
+    return {name: kinds[scale](low, high) for name, (low, high, scale) in space.items()}
 
 
 def ray_pbt(seed: int, points: Points, folder: Path, interval: int = 1) -> None:
@@ -94,9 +100,7 @@ def ray_pbt(seed: int, points: Points, folder: Path, interval: int = 1) -> None:
             return True
 
     random.seed(seed)
-    space = chosen().space
-    kinds = {"log": tune.loguniform, "linear": tune.uniform, "whole": tune.lograndint}
-    domains = {name: kinds[scale](low, high) for name, (low, high, scale) in space.items()}
+    domains = _ray_domains()
     library.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     for first in range(0, len(points), POPULATION):  # Trained to the end in vain: another one.
         tune.Tuner(

@@ -89,7 +89,7 @@ class Member:
         step = self.restore(state, save=save, load=load, apply=apply, applied=applied)
         while step is not None:
             directive = self._directive
-            self._was_replaced = self._is_overrun = False
+            self._was_replaced = self._is_stale = self._is_overrun = False
             yield Interval(self, directive, step)
             self._reenter_if_stale()
             if self.ended:
@@ -150,7 +150,7 @@ class Member:
     def _reenter_if_stale(self) -> None:
         """Load again where a body went on training with weights that it did not begin with."""
         if self._is_stale and not self.ended and self._callbacks.load is not None:
-            self._memory, self._is_stale = None, False
+            self._memory = None
             with self._runtime.termination.shielded():
                 self._enter(self._directive)
             self._let_termination_through()
