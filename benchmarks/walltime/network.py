@@ -80,8 +80,8 @@ class Network:
                     self.updated()
             loss = self.loss()
         self.step += 1
-        _log({"began": began, "ended": time.time(), "step": self.step, "loss": loss,
-              "values": dict(self.values)})  # fmt: skip
+        log({"began": began, "ended": time.time(), "step": self.step, "loss": loss,
+             "values": dict(self.values)})  # fmt: skip
         return loss
 
     def loss(self) -> float:
@@ -141,8 +141,8 @@ class Network:
             self.restore([found[f"arr_{place}"] for place in range(len(self.arrays()))])
 
 
-def _log(line: dict[str, Any]) -> None:
-    """One line for each step of this process, where a folder is given."""
+def log(line: dict[str, Any]) -> None:
+    """Write one line for each step of this process, where a folder is given."""
     if LOG in os.environ:
         with (Path(os.environ[LOG]) / f"{os.getpid()}.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")

@@ -36,10 +36,10 @@ def ray(seed: int, points: Points, folder: Path, model: bool = False) -> None:
     from ray import tune
 
     def train(values: dict[str, Any]) -> None:
-        network = chosen().network(values)
+        model = chosen().model(values)
         for _ in range(STEPS):
-            loss = network.train()
-            tune.report({"loss": loss, "step": network.step})
+            loss = model.train()
+            tune.report({"loss": loss, "step": model.step})
 
     search: Any = tune.search.BasicVariantGenerator(points)
     if model:
@@ -78,22 +78,22 @@ def ray_pbt(seed: int, points: Points, folder: Path, interval: int = 1) -> None:
 
     class Trained(tune.Trainable):
         def setup(self, config: dict[str, Any]) -> None:
-            self.network = chosen().network(config)
+            self.model = chosen().model(config)
 
         def step(self) -> dict[str, Any]:
-            loss = self.network.train()
-            done = self.network.step >= STEPS
+            loss = self.model.train()
+            done = self.model.step >= STEPS
             return {
                 "loss": loss if loss == loss else ENDLESS,
-                "at": self.network.step,
+                "at": self.model.step,
                 "done": done,
             }
 
         def save_checkpoint(self, checkpoint_dir: str) -> None:
-            self.network.save(Path(checkpoint_dir))
+            self.model.save(Path(checkpoint_dir))
 
         def load_checkpoint(self, checkpoint: Any) -> None:
-            self.network.load(Path(checkpoint))
+            self.model.load(Path(checkpoint))
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
             self.setup(new_config)
@@ -158,10 +158,10 @@ def syne_bohb(seed: int, points: Points, folder: Path) -> None:
     syne(seed, points, folder, model=True)
 
 
-def optuna(seed: int, points: Points, folder: Path, halving: bool = False) -> None:
-    """TPE with a pruner, two processes over a journal file."""
+def optuna(seed: int, points: Points, folder: Path, kind: str = "") -> None:
+    """TPE with Hyperband's pruner, two processes over a journal file."""
     context = multiprocessing.get_context("spawn")
-    both = [context.Process(target=_optuna, args=(2 * seed + i, folder, halving)) for i in range(2)]
+    both = [context.Process(target=_optuna, args=(2 * seed + i, folder, kind)) for i in range(2)]
     for process in both:
         process.start()
     for process in both:
@@ -170,10 +170,15 @@ def optuna(seed: int, points: Points, folder: Path, halving: bool = False) -> No
 
 def optuna_sha(seed: int, points: Points, folder: Path) -> None:
     """The same with the pruner of successive halving."""
-    optuna(seed, points, folder, halving=True)
+    optuna(seed, points, folder, "halving")
 
 
-def _optuna(seed: int, folder: Path, halving: bool) -> None:
+def optuna_gp(seed: int, points: Points, folder: Path) -> None:
+    """A Gaussian process with Hyperband's pruner."""
+    optuna(seed, points, folder, "process")
+
+
+def _optuna(seed: int, folder: Path, kind: str) -> None:
     import optuna as library
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
@@ -187,22 +192,25 @@ def _optuna(seed: int, folder: Path, halving: bool) -> None:
                 values[name] = trial.suggest_int(name, int(low), int(high), log=True)
             else:
                 values[name] = trial.suggest_float(name, low, high, log=scale == "log")
-        network = chosen().network(values)
+        model = chosen().model(values)
         loss = ENDLESS
         for _ in range(STEPS):
-            loss = network.train()
-            trial.report(loss, network.step)
-            if network.step < STEPS and trial.should_prune():
+            loss = model.train()
+            trial.report(loss, model.step)
+            if model.step < STEPS and trial.should_prune():
                 raise library.TrialPruned
         return loss if loss == loss else ENDLESS
 
     pruner: Any = library.pruners.HyperbandPruner(1, STEPS, ETA)
-    if halving:
+    if kind == "halving":
         pruner = library.pruners.SuccessiveHalvingPruner(1, ETA)
+    sampler: Any = library.samplers.TPESampler(seed=seed, constant_liar=True)
+    if kind == "process":
+        sampler = library.samplers.GPSampler(seed=seed)
     study = library.create_study(
         study_name="walltime",
         storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
-        sampler=library.samplers.TPESampler(seed=seed, constant_liar=True),
+        sampler=sampler,
         pruner=pruner,
         load_if_exists=True,
     )
@@ -211,7 +219,8 @@ def _optuna(seed: int, folder: Path, halving: bool) -> None:
 
 RUNNERS: dict[str, Callable[[int, Points, Path], None]] = {
     "ray": ray, "ray-tpe": ray_tpe, "ray-pbt": ray_pbt, "ray-pbt-3": ray_pbt_3,
-    "syne": syne, "syne-bohb": syne_bohb, "optuna": optuna, "optuna-sha": optuna_sha,
+    "syne": syne, "syne-bohb": syne_bohb,
+    "optuna": optuna, "optuna-sha": optuna_sha, "optuna-gp": optuna_gp,
 }  # fmt: skip
 
 

@@ -18,10 +18,10 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int if scale == "whole" else float)
     values = vars(parser.parse_known_args()[0])
     report = Reporter()
-    network = task.network(values)
+    model = task.model(values)
     for _ in range(STEPS):
-        loss = network.train()
-        report(step=network.step, loss=loss)
+        loss = model.train()
+        report(step=model.step, loss=loss)
 
 
 if __name__ == "__main__":

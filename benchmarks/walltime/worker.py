@@ -19,12 +19,12 @@ def main() -> None:
     lowest = math.inf
     with Session() as session:
         for member in session.members():
-            network = task.network(member.hyperparameters)
-            for interval in member.intervals(network):
-                while not member.ended and network.step < interval.until:
-                    loss = network.train()
-                    if network.step >= interval.until or loss < lowest:
-                        interval.report(network.step, loss)
+            model = task.model(member.hyperparameters)
+            for interval in member.intervals(model):
+                while not member.ended and model.step < interval.until:
+                    loss = model.train()
+                    if model.step >= interval.until or loss < lowest:
+                        interval.report(model.step, loss)
                     lowest = min(lowest, loss)
 
 
