@@ -102,6 +102,12 @@ def test_good_and_bad_are_split_as_in_hpbandster(count: int, good: int, bad: int
     assert parts is not None and tuple(map(len, parts)) == (good, bad)
 
 
+def test_fewer_points_than_a_density_needs_delay_no_model() -> None:
+    parts = split(np.arange(24.0).reshape(8, 3), Block(min_points=2))
+    assert parts is not None and tuple(map(len, parts)) == (4, 4)
+    assert split(np.arange(30.0).reshape(10, 3), Block(min_points=11)) is None
+
+
 @given(spaces(), st.integers(0, 99))
 def test_encoding_and_back(space: Any, seed: int) -> None:
     values = sample(space, np.random.default_rng(seed))

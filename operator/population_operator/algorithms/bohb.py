@@ -8,8 +8,8 @@ draw; else it comes from the results of the largest budget that has enough of th
 - a density l is put on the good, g on the bad; 64 candidates are drawn around good ones, three
   times as wide; the one with the largest l / g is taken (equation 2).
 
-These are hpbandster's formulas and defaults; the model needs min_points = D + 1 results, and more
-than D in each part. NaN counts as bad. A parameter that is not active in a result is imputed by
+These are hpbandster's formulas and defaults; min_points is D + 1, or more, and each part has more
+than D results. NaN counts as bad. A parameter that is not active in a result is imputed by
 another result's value of the same part, or by a draw where none has one (so conditional spaces
 work). A trial
 that runs has no part in the model, as in hpbandster.
@@ -130,7 +130,7 @@ def model_of(
 def split(vectors: Array, block: Block) -> tuple[Array, Array] | None:
     """Results in rank order as good and bad ones; none where they are too few for a model."""
     count, columns = vectors.shape
-    least = block.min_points or columns + 1
+    least = max(block.min_points or 0, columns + 1)
     if count < least:
         return None
     good = max(least, count * block.top_percent // 100)
