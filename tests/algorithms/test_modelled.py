@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,8 @@ def proposed(
     experiment = (built or a_search()).build()
     state, running = a_state(experiment, *members), [{"lr": rate} for rate in pending]
     indices = range(len(members), len(members) + 30)
-    found = [modelled(experiment, state, i, running, Key.of(experiment)) for i in indices]
+    propose = modelled(experiment, state, Key.of(experiment))
+    found = [propose(i, running) for i in indices]
     return [float(one[0]["lr"]) for one in found if one is not None]
 
 
@@ -92,6 +94,22 @@ def test_the_rows_are_bounded_and_keep_the_best(monkeypatch: pytest.MonkeyPatch)
     assert len(rates) == len(results.merits) == len(results.shares) == 8
     assert set(RATES[2:7]) >= set(sorted(rates, key=lambda r: abs(math.log10(r) + 1))[:4])
     assert set(rates) >= set(RATES[-4:])
+
+
+def test_the_process_is_fitted_once_for_all_trials_of_a_decision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[int] = []
+    original = module.fit
+
+    def counting(inputs: Any, targets: Any, prior: Any) -> Any:
+        calls.append(len(targets))
+        return original(inputs, targets, prior)
+
+    monkeypatch.setattr(module, "fit", counting)
+    members = trials(lambda rate, step: peak(-1, rate))
+    assert len(proposed(members)) > 10
+    assert calls == [17]
 
 
 @example([0.0, 5e-324])

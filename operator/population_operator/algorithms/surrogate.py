@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,25 +42,24 @@ class Surrogate:
     rows: int
 
     @classmethod
-    def of(
-        cls,
-        space: Space,
-        tried: Sequence[Hyperparameters],
-        merits: Array,
-        pending: Sequence[Hyperparameters] = (),
-    ) -> Surrogate:
+    def of(cls, space: Space, tried: Sequence[Hyperparameters], merits: Array) -> Surrogate:
         """The process given n >= 2 configurations and their merits (n; -inf where there is none).
 
-        `pending` configurations are being tried: they lower the variance where they are.
+        O(n^3).
         """
-        chosen = _most_telling(merits)
+        chosen = most_telling(merits, LARGEST)
         targets = standardised(merits[chosen])
         inputs = inputs_of(space, [tried[i] for i in chosen])
         kernel = fit(inputs, targets, prior_over(inputs.coordinates.shape[1]))
         posterior = Posterior.of(kernel, inputs, targets)
         means, _ = posterior.predict(inputs)
-        posterior = posterior.pending(inputs_of(space, pending))
         return cls(space, posterior, float(means.max()), len(merits))
+
+    def pending(self, configurations: Sequence[Hyperparameters]) -> Surrogate:
+        """The process while these are being tried: they lower the variance where they are."""
+        return replace(
+            self, posterior=self.posterior.pending(inputs_of(self.space, configurations))
+        )
 
     def predict(self, configurations: Sequence[Hyperparameters]) -> tuple[Array, Array]:
         """Mean and standard deviation (q each)."""
@@ -106,10 +105,11 @@ def standardised(merits: Array) -> Array:
     return np.asarray((filled - filled.mean()) / (deviation if deviation > 0.0 else 1.0))
 
 
-def _most_telling(merits: Array) -> list[int]:
-    """Indices of at most `LARGEST` results, in order."""
-    if len(merits) <= LARGEST:
+def most_telling(merits: Array, most: int) -> list[int]:
+    """Indices of at most so many results (n), in order: the best half, the latest of the others."""
+    if len(merits) <= most:
         return list(range(len(merits)))
-    best = np.argsort(-merits, kind="stable")[: LARGEST // 2].tolist()
-    others = [i for i in range(len(merits)) if i not in set(best)]
-    return sorted([*best, *others[-(LARGEST - len(best)) :]])
+    best = np.argsort(-merits, kind="stable")[: most // 2].tolist()
+    known = set(best)
+    others = [i for i in range(len(merits)) if i not in known]
+    return sorted([*best, *others[len(merits) - most :]])
