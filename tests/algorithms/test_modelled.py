@@ -112,6 +112,23 @@ def test_the_process_is_fitted_once_for_all_trials_of_a_decision(
     assert calls == [17]
 
 
+def test_a_trial_that_failed_for_good_is_the_worst_of_its_rung() -> None:
+    members = [
+        a_trial(0, STEPS, [0.5]),
+        a_trial(1, STEPS, [0.4], stopped=True),  # It was not among the best.
+        a_trial(2, STEPS, [0.6], rung=1, stopped=True, lr=0.3),
+        a_trial(3, STEPS, [], stopped=True, lr=0.7),
+        a_trial(4, STEPS, [0.5], rung=1),  # It trains.
+    ]
+    results = Results.of(a_search().build(), a_state(a_search(), *members))
+    rows = [
+        (values["lr"], share) for values, share in zip(results.values, results.shares, strict=True)
+    ]
+    assert rows == [(0.1, 0.0), (0.1, 0.0), (0.3, 0.0), (0.3, 0.25), (0.7, 0.0), (0.1, 0.0)]
+    worst = results.merits.min()
+    assert np.flatnonzero(results.merits == worst).tolist() == [1, 3, 4]
+
+
 @example([0.0, 5e-324])
 @given(st.lists(st.floats(-1e6, 1e6) | st.sampled_from([-math.inf]), min_size=1))
 def test_spread_keeps_the_order(merits: list[float]) -> None:

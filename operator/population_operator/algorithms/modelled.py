@@ -9,7 +9,8 @@ The budget is a coordinate of the process, so that every result counts, as in Kl
   over powers of ten, and it is the good ones that have to be told apart.
 
 What is proposed maximises logEI (`acquisition.py`) at the full budget against the best that the
-process predicts for what was tried. A third are random draws, as in BOHB.
+process predicts for what was tried. A third are random draws, as in BOHB. A trial that failed for
+good counts as the worst on the rung that it was on.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from population_operator.algorithms.surrogate import (
     prior_over,
     standardised,
 )
+from population_operator.algorithms.trials import outcomes
 from population_operator.api import PopulationExperiment, Value
 from population_operator.api.trials import Acquisition
 from population_operator.model.key import Key
@@ -82,7 +84,7 @@ class Results:
     def of(cls, experiment: PopulationExperiment, state: State) -> Results:
         """Those of all rungs; where there are too many, those that tell most."""
         goal, schedule = experiment.spec.objective.goal, experiment.spec.schedule
-        rows = [(member, result) for member in state.population for result in member.rungs]
+        rows = list(outcomes(state))
         merits = spread(np.array([merit(goal, result.score) for _, result in rows]))
         steps = np.array([result.step for _, result in rows], dtype=float)
         chosen = most_telling(merits, LARGEST)
