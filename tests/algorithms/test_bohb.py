@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,25 @@ def test_the_largest_budget_with_enough_results_is_modelled() -> None:
 def test_good_and_bad_are_split_as_in_hpbandster(count: int, good: int, bad: int) -> None:
     parts = split(np.arange(3.0 * count).reshape(count, 3), Block())
     assert parts is not None and tuple(map(len, parts)) == (good, bad)
+
+
+def test_a_trial_that_failed_for_good_is_a_bad_result_of_its_budget() -> None:
+    good = {"x": 0.2, "y": 0.5, "c": "a"}
+    members = [a_result(i, {**good, "x": 0.2 + i / 100}, i / 10) for i in range(8)]
+    for index, (x, result) in enumerate([(0.91, ()), (0.92, members[0].rungs)], start=8):
+        failed = a_trial(index, (9,), [], stopped=True)
+        values = {"hyperparameters": {**good, "x": x}, "rung": 2, "until": 9}
+        decision = failed.decision.model_copy(update=values)
+        members.append(replace(failed, decision=decision, rungs=result))
+    model = model_of(EXPERIMENT, a_state(EXPERIMENT, *members), Block(), Key.of(EXPERIMENT))
+    assert model is not None and model.rows == 10, "the last one has a result: it did not fail"
+    assert 0.91 in model.bad.points[:, 0] and 0.91 not in model.good.points[:, 0]
+
+
+def test_fewer_points_than_a_density_needs_delay_no_model() -> None:
+    parts = split(np.arange(24.0).reshape(8, 3), Block(min_points=2))
+    assert parts is not None and tuple(map(len, parts)) == (4, 4)
+    assert split(np.arange(30.0).reshape(10, 3), Block(min_points=11)) is None
 
 
 @given(spaces(), st.integers(0, 99))

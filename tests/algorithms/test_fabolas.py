@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from population_operator.algorithms.fabolas import Budgets, Fabolas
+from population_operator.algorithms import fabolas as module
+from population_operator.algorithms.fabolas import Budgets, Fabolas, Models
 from population_operator.algorithms.fabolas_model import (
     Process,
     cost_basis,
@@ -21,6 +23,7 @@ from population_operator.core.verify import verify
 from population_operator.model.decision import DecisionKind
 from population_operator.model.entry import Phase
 from population_operator.model.space import Hyperparameters
+from population_operator.model.state import Member
 from tests.algorithms.bandits import a_bandit, a_trial, asked, named
 from tests.builders import a_float, a_state
 
@@ -153,3 +156,122 @@ def test_the_best_waits_and_goes_on_in_the_end() -> None:
     ]
     state = a_state(experiment, done[0], ended, a_trial(2, steps, [0.2], stopped=True))
     assert Fabolas().demand(experiment, state) == 1
+
+
+# --- results that are too many, diverged, or missing ---------------------------------------------
+
+
+def having(trial: Member, **values: Any) -> Member:
+    """The same trial with these hyperparameters."""
+    return replace(trial, decision=trial.decision.model_copy(update={"hyperparameters": values}))
+
+
+def some_trials(steps: tuple[int, ...], count: int, *, whole: int = 0) -> list[Member]:
+    """Trials with one result, or for the first ones with one for each budget."""
+    rng = np.random.default_rng(0)
+    return [
+        having(
+            a_trial(i, steps, [float(rng.random()) for _ in (steps if i < whole else steps[:1])]),
+            x=float(rng.random()),
+            y=float(rng.random()),
+        )
+        for i in range(count)
+    ]
+
+
+def test_the_rows_are_bounded_and_keep_what_saw_the_full_budget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LARGEST", 8)
+    experiment = an_experiment_of(20)
+    trials = some_trials(Budgets.of(experiment).steps, 10, whole=3)
+    models = Models.of(experiment, a_state(experiment, *trials))
+    assert models is not None and models.rows == 3 * 5 + 7
+    shares = models.loss.shares.tolist()
+    assert len(shares) == len(models.costs[0]) == 8 and shares.count(1.0) == 3
+
+
+def test_costs_are_modelled_only_where_a_trial_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted: list[Any] = []
+    original = Process.of
+
+    def counting(basis: Any, *rows: Any) -> Process:
+        fitted.append(basis)
+        return original(basis, *rows)
+
+    monkeypatch.setattr(Process, "of", counting)
+    experiment = an_experiment_of(20)
+    trials = some_trials(Budgets.of(experiment).steps, 12)
+    assert len(named(asked(experiment, trials), DecisionKind.STOP)) == 11
+    assert fitted == [loss_basis]
+    asked(experiment, trials, free=2)
+    assert fitted[1:] == [loss_basis, cost_basis]
+
+
+def test_a_trial_that_failed_for_good_has_the_worst_loss_and_no_cost() -> None:
+    experiment = an_experiment_of(20)
+    steps = Budgets.of(experiment).steps
+    trials = some_trials(steps, 10)
+    failed = having(a_trial(10, steps, [], stopped=True), x=0.5, y=0.5)
+    models = Models.of(experiment, a_state(experiment, *trials, failed))
+    assert models is not None
+    assert (models.rows, len(models.loss.shares), len(models.costs[0])) == (11, 11, 10)
+    known = Models.of(experiment, a_state(experiment, *trials))
+    assert known is not None
+    there = np.array([[0.5, 0.5]])
+    assert models.at_full(there)[0] > known.at_full(there)[0]
+    nobody = [replace(trial, rungs=(), decision=failed.decision) for trial in trials]
+    assert Models.of(experiment, a_state(experiment, *nobody)) is None
+
+
+def test_what_diverged_ends_and_is_never_promoted() -> None:
+    experiment = an_experiment_of(3)
+    steps = Budgets.of(experiment).steps
+    diverged = [a_trial(i, steps, [math.nan]) for i in range(2)]
+    found = asked(experiment, [*diverged, a_trial(2, steps, [0.9])])
+    assert named(found, DecisionKind.STOP) == [0, 1]
+    assert named(found, DecisionKind.PROMOTE) == [2]
+    found = asked(experiment, [*diverged, a_trial(2, steps, [math.inf])])
+    assert named(found, DecisionKind.STOP) == [0, 1, 2]
+    assert {d.reason for d in found} == {"its loss is not finite; it ends"}
+
+
+def test_what_diverged_is_not_compared_with_what_the_model_says_of_it() -> None:
+    experiment = an_experiment_of(13)
+    trials = some_trials(Budgets.of(experiment).steps, 13)
+    best = asked(experiment, trials)
+    (first,) = named(best, DecisionKind.PROMOTE)
+    spoilt = replace(trials[first].rungs[0], score=math.nan)
+    trials[first] = replace(trials[first], rungs=(spoilt,))
+    found = asked(experiment, trials)
+    assert first in named(found, DecisionKind.STOP)
+    assert len(named(found, DecisionKind.PROMOTE)) == 1
+
+
+@dataclass(frozen=True)
+class Hopeless(Valley):
+    """No loss is finite."""
+
+    def train(
+        self, weights: int, it: Hyperparameters, step: int, until: int, seed: int
+    ) -> tuple[int, float]:
+        return until, math.nan
+
+
+def test_it_ends_where_nothing_is_finite() -> None:
+    state, entries = simulate(an_experiment_of(14), Hopeless())
+    assert state.phase is Phase.FAILED and verify(entries).divergence is None
+    assert all(member.stopped or member.step == 64 for member in state.population)
+    assert state.exploits == 0 and all(len(member.rungs) == 1 for member in state.population)
+
+
+def test_the_whole_data_are_not_for_what_diverged_on_a_part() -> None:
+    experiment = on_parts_of_the_data(3)
+    ended = [
+        having(a_trial(i, (8,), [math.nan]), x=0.25, y=0.5 + i / 10, part=0.2) for i in range(2)
+    ]
+    (last,) = asked(experiment, ended, free=1)
+    assert last.hyperparameters["part"] == 1.0 and last.hyperparameters["x"] != 0.25
+    ended[1] = having(a_trial(1, (8,), [0.5]), x=0.25, y=0.6, part=0.2)
+    (last,) = asked(experiment, ended, free=1)
+    assert last.hyperparameters == {"x": 0.25, "y": 0.6, "part": 1.0}

@@ -74,6 +74,13 @@ def test_size_takes_the_first_combinations() -> None:
     assert len(cells_of(built("grid", 5).build())) == 5
 
 
+def test_no_more_combinations_are_made_than_are_tried() -> None:
+    many = tuple(a_float(f"x{i}", 0, 1) for i in range(30))  # 5^30 of them.
+    found = cells_of(a_bandit("grid", 7).parameters(*many).build())
+    assert [cell["x29"] for cell in found] == [0.0, 0.25, 0.5, 0.75, 1.0, 0.0, 0.25]
+    assert [cell["x28"] for cell in found] == [0.0] * 5 + [0.25] * 2
+
+
 @pytest.mark.parametrize("acquisition", list(Acquisition))
 def test_bayesian_optimisation_finds_the_bowls_ground(acquisition: Acquisition) -> None:
     experiment = built("bayesian", 25, acquisition=acquisition, initialPoints=6).build()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from population_operator.algorithms.hyperband import Hyperband, brackets_of
 from population_operator.model.decision import DecisionKind
 from population_operator.model.key import Key
+from population_operator.model.state import Member, State
 from tests.algorithms.bandits import a_bandit, a_trial, asked, named
 from tests.builders import a_state
 
@@ -94,6 +96,25 @@ def test_the_demand_falls_from_all_to_nothing() -> None:
     assert bandit.demand(experiment, a_state(experiment, *ended)) == 0
     waits = [*ended[:-2], a_trial(141, (81,), [], bracket=4), a_trial(142, (81,), [], bracket=4)]
     assert bandit.demand(experiment, a_state(experiment, *waits)) == 2
+
+
+def test_the_population_is_looked_through_once_however_many_brackets_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    experiment = a_bandit("hyperband", 143 * 6).build()
+    assert len(brackets_of(experiment)) == 30
+    state = a_state(experiment, *[a_trial(i, (1,), []) for i in range(143)])
+    whole, asked_for = state.population, []
+
+    def counting(self: State) -> tuple[Member, ...]:
+        asked_for.append(self)
+        return whole
+
+    monkeypatch.setattr(State, "population", property(counting))
+    Hyperband().demand(experiment, state)
+    assert len(asked_for) == 1
+    Hyperband().decide(experiment, state, (), 1, Key.of(experiment))
+    assert len(asked_for) <= 3
 
 
 def test_configurations_depend_on_the_index_alone() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,8 @@ def proposed(
     experiment = (built or a_search()).build()
     state, running = a_state(experiment, *members), [{"lr": rate} for rate in pending]
     indices = range(len(members), len(members) + 30)
-    found = [modelled(experiment, state, i, running, Key.of(experiment)) for i in indices]
+    propose = modelled(experiment, state, Key.of(experiment))
+    found = [propose(i, running) for i in indices]
     return [float(one[0]["lr"]) for one in found if one is not None]
 
 
@@ -92,6 +94,39 @@ def test_the_rows_are_bounded_and_keep_the_best(monkeypatch: pytest.MonkeyPatch)
     assert len(rates) == len(results.merits) == len(results.shares) == 8
     assert set(RATES[2:7]) >= set(sorted(rates, key=lambda r: abs(math.log10(r) + 1))[:4])
     assert set(rates) >= set(RATES[-4:])
+
+
+def test_the_process_is_fitted_once_for_all_trials_of_a_decision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[int] = []
+    original = module.fit
+
+    def counting(inputs: Any, targets: Any, prior: Any) -> Any:
+        calls.append(len(targets))
+        return original(inputs, targets, prior)
+
+    monkeypatch.setattr(module, "fit", counting)
+    members = trials(lambda rate, step: peak(-1, rate))
+    assert len(proposed(members)) > 10
+    assert calls == [17]
+
+
+def test_a_trial_that_failed_for_good_is_the_worst_of_its_rung() -> None:
+    members = [
+        a_trial(0, STEPS, [0.5]),
+        a_trial(1, STEPS, [0.4], stopped=True),  # It was not among the best.
+        a_trial(2, STEPS, [0.6], rung=1, stopped=True, lr=0.3),
+        a_trial(3, STEPS, [], stopped=True, lr=0.7),
+        a_trial(4, STEPS, [0.5], rung=1),  # It trains.
+    ]
+    results = Results.of(a_search().build(), a_state(a_search(), *members))
+    rows = [
+        (values["lr"], share) for values, share in zip(results.values, results.shares, strict=True)
+    ]
+    assert rows == [(0.1, 0.0), (0.1, 0.0), (0.3, 0.0), (0.3, 0.25), (0.7, 0.0), (0.1, 0.0)]
+    worst = results.merits.min()
+    assert np.flatnonzero(results.merits == worst).tolist() == [1, 3, 4]
 
 
 @example([0.0, 5e-324])

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from population_operator.algorithms import gaussian_process_fit
+from population_operator.algorithms.gaussian_process import Inputs, Posterior
 from population_operator.algorithms.pb2 import PopulationBasedBandits
 from population_operator.algorithms.start import start
 from population_operator.api import PopulationExperiment
@@ -173,6 +174,29 @@ def test_hyperparameters_of_the_model_are_fitted_once_for_a_batch(
     decisions = decide(experiment, *scored(*range(8)), transitions=history(peak))
     assert [d.kind for d in decisions].count(DecisionKind.EXPLOIT) == 4
     assert calls == [40]
+
+
+def test_what_is_pending_is_not_added_anew_for_each_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    added: list[int] = []
+    original = Posterior.pending
+
+    def counting(self: Posterior, points: Inputs) -> Posterior:
+        added.append(len(points))
+        return original(self, points)
+
+    monkeypatch.setattr(Posterior, "pending", counting)
+    experiment = UNIT.set("spec.algorithm.pb2.exploit", {"truncation": {"fraction": 0.5}}).build()
+
+    def chosen() -> list[float]:
+        added.clear()
+        found = decide(experiment, *scored(*range(160)), transitions=history(peak, noise=0.1))
+        return [float(d.hyperparameters["x"]) for d in found if d.kind is DecisionKind.EXPLOIT]
+
+    by_blocks, few = chosen(), sum(added)
+    monkeypatch.setattr("population_operator.algorithms.pb2_batch.BLOCK", 10_000)
+    anew, many = chosen(), sum(added)
+    assert len(anew) == 80 and few < many / 3
+    assert by_blocks == pytest.approx(anew, abs=1e-3)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from population_operator.algorithms.trials import outcomes
 from population_operator.core.failure import back_off, healthiest
 from population_operator.model.decision import DecisionKind
 from population_operator.model.entry import (
@@ -18,6 +19,7 @@ from population_operator.model.entry import (
     WorkerHeld,
     WorkerOpened,
 )
+from tests.algorithms.bandits import a_bandit
 from tests.builders import a_choice, a_float, an_experiment
 from tests.core.story import decisions, of, running
 
@@ -60,6 +62,17 @@ def test_the_waits_of_one_member_grow_and_a_report_ends_that() -> None:
     story.report("w0", 0.5)
     (failed,) = of(MemberFailed, story.gone("w0"))
     assert failed.not_before == story.now + 1
+
+
+def test_a_trial_that_failed_for_good_owes_the_result_of_its_rung() -> None:
+    story = running(a_bandit("successiveHalving", 9, workers=3).max_restarts(0))
+    story.report("w1", 0.5)
+    until = story.directive("w0").until
+    story.gone("w0")
+    assert story.member("m0").stopped
+    known = [(m.name, result.rung, result.step) for m, result in outcomes(story.state)]
+    assert known == [("m0", 0, until), ("m1", 0, until)], "m2 still trains"
+    assert [math.isnan(result.score) for _, result in outcomes(story.state)] == [True, False]
 
 
 def test_a_program_may_end_after_its_report() -> None:

@@ -20,6 +20,7 @@ from population_operator.model.entry import (
 )
 from population_operator.model.report import CheckpointRef, Report
 from population_operator.model.state import LINEAGE_REPORTS, State
+from tests.algorithms.bandits import a_bandit
 from tests.builders import an_experiment
 from tests.core.story import Story, running
 
@@ -163,6 +164,38 @@ def test_a_report_without_a_checkpoint_is_good_but_not_kept() -> None:
     story.report("w0", 0.5, checkpoint=False)
     assert story.member("m0").good is not None
     assert story.member("m0").kept is None
+
+
+def test_the_seconds_of_a_trial_are_those_of_all_its_reports() -> None:
+    story = running(a_bandit("successiveHalving", 3, workers=3))
+    until = story.directive("w0").until
+    story.report("w0", 0.5, step=4, seconds={"train": 1.5, "save": 9.0})
+    story.report("w0", 0.5, step=8, seconds={"train": 2.0})
+    story.tell(*(story.reported(w, 0.4, seconds={"train": 3.0}) for w in ("w0", "w1", "w2")))
+    story.report("w0", 0.6, seconds={"train": 10.0})
+    found = [[(r.step, r.seconds) for r in m.rungs] for m in story.state.population]
+    assert found == [[(until, 6.5), (81, 16.5)], [(until, 3.0)], [(until, 3.0)]]
+    story.check()
+
+
+def test_seconds_that_one_report_does_not_tell_are_not_known() -> None:
+    story = running(a_bandit("successiveHalving", 3, workers=3))
+    story.report("w0", 0.5, step=4)
+    story.report("w0", 0.5, seconds={"train": 2.0})
+    assert story.member("m0").rungs[0].seconds is None
+
+
+def test_a_trial_that_begins_again_from_zero_counts_its_seconds_anew() -> None:
+    story = running(a_bandit("successiveHalving", 3, workers=3))
+    story.tell(
+        *(
+            story.reported(worker, score, seconds={"train": 3.0}, checkpoint=False)
+            for worker, score in (("w0", 0.3), ("w1", 0.2), ("w2", 0.1))
+        )
+    )
+    assert story.member("m0").decision.source is None
+    story.report("w0", 0.6, seconds={"train": 9.0})
+    assert [result.seconds for result in story.member("m0").rungs] == [3.0, 9.0]
 
 
 def test_a_lineage_is_bounded() -> None:

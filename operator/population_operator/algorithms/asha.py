@@ -86,12 +86,12 @@ def _configurations(
     A trial that waits has a result, and is known to the model by it.
     """
     block = experiment.spec.algorithm.asha or Block()
-    left = unfinished(experiment, state)
+    left, from_model = unfinished(experiment, state), modelled(experiment, state, key)
     pending = [m.decision.hyperparameters for m in left if not m.reported]
     for index in indices:
         found = None
         if block.sampler is Sampler.GAUSSIAN_PROCESS:
-            found = modelled(experiment, state, index, pending, key)
+            found = from_model(index, pending)
         found = found or drawn(experiment, index, key)
         pending.append(found[0])
         yield index, found

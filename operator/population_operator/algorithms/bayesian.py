@@ -1,7 +1,7 @@
 """Bayesian optimisation with a Gaussian process; each trial is trained to the end.
 
 The first trials are drawn (`initialPoints`, or 2 D + 2). After that, each one maximises the
-acquisition (`acquisition.py`) under a process of all final scores (`surrogate.py`), fitted anew for
+acquisition (`acquisition.py`) under a process of all final scores (`surrogate.py`), fitted once for
 each decision. Running trials, and those that were proposed just now, lower the variance where they
 are and have no score (Desautels et al., JMLR 15, 2014). A trial that failed or ended in a NaN
 counts as the worst. Ties go to the candidate that was drawn first.
@@ -10,6 +10,7 @@ counts as the worst. Ties go to the candidate that was drawn first.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class BayesianOptimisation:
         free: int,
         key: Key,
     ) -> tuple[Decision, ...]:
-        """See `Bandit`. O(n^3) in the results for each trial that starts."""
+        """See `Bandit`. O(n^3) in the results, once, where a trial starts by the model."""
         block, goal = experiment.spec.algorithm.bayesian or Block(), experiment.spec.objective.goal
         done = ended(experiment, state)
         least = block.initial_points or 2 * len(experiment.spec.parameters) + 2
@@ -55,11 +56,18 @@ class BayesianOptimisation:
         tried: list[Hyperparameters] = [m.decision.hyperparameters for m in done]
         merits = np.array([merit(goal, final_score(m)) for m in done])
 
+        @cache
+        def surrogate() -> Surrogate:
+            return Surrogate.of(experiment.spec.parameters, tried, merits)
+
         def propose(index: int, made: Configurations) -> tuple[dict[str, Value], str]:
             if len(done) < least or index < len(experiment.spec.initial):
                 return drawn(experiment, index, key)
             rng = key.generator(member_name(index), FIRST, "bayesian")
-            values = next_configuration(experiment, block, tried, merits, [*running, *made], rng)
+            pending = [*running, *made]
+            order = np.argsort(merits, kind="stable").tolist()
+            known = [*pending, *(tried[i] for i in order)]
+            values = next_configuration(surrogate().pending(pending), block, known, rng)
             return values, f"{block.acquisition} of a Gaussian process of {len(done)} trials"
 
         return train_fully(experiment, state, ready, free, most(experiment), propose)
@@ -74,20 +82,15 @@ class BayesianOptimisation:
 
 
 def next_configuration(
-    experiment: PopulationExperiment,
+    surrogate: Surrogate,
     block: Block,
-    tried: Sequence[Hyperparameters],
-    merits: Array,
-    pending: Sequence[Hyperparameters],
+    known: Sequence[Hyperparameters],
     rng: np.random.Generator,
 ) -> dict[str, Value]:
-    """What to try next, given what was tried and is being tried."""
-    space = experiment.spec.parameters
-    surrogate = Surrogate.of(space, tried, merits, pending)
+    """What to try next, and is not among `known`, of which the last are the best."""
 
     def score(points: Sequence[Hyperparameters]) -> Array:
         mean, deviation = surrogate.predict(points)
         return value(block.acquisition, mean, deviation, surrogate.best, block.kappa)
 
-    order = np.argsort(merits, kind="stable").tolist()
-    return most_promising(space, score, [*pending, *(tried[i] for i in order)], rng)
+    return most_promising(surrogate.space, score, known, rng)

@@ -8,11 +8,11 @@ draw; else it comes from the results of the largest budget that has enough of th
 - a density l is put on the good, g on the bad; 64 candidates are drawn around good ones, three
   times as wide; the one with the largest l / g is taken (equation 2).
 
-These are hpbandster's formulas and defaults; the model needs min_points = D + 1 results, and more
-than D in each part. NaN counts as bad. A parameter that is not active in a result is imputed by
-another result's value of the same part, or by a draw where none has one (so conditional spaces
-work). A trial
-that runs has no part in the model, as in hpbandster.
+These are hpbandster's formulas and defaults: min_points is D + 1, or more, and each part has more
+than D results. NaN counts as bad, and so does a trial that failed for good. A parameter that is
+not active in a result is imputed by another result's value of the same part, or by a draw where
+none has one (so conditional spaces work). A trial that runs has no part in the model, as in
+hpbandster.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from population_operator.algorithms.density import SMALLEST, Array, Density
 from population_operator.algorithms.halving import halve, halving_demand, plan_of
 from population_operator.algorithms.hyperband import brackets_of
 from population_operator.algorithms.start import FIRST
-from population_operator.algorithms.trials import drawn
+from population_operator.algorithms.trials import drawn, outcomes
 from population_operator.api import CategoricalDomain, PopulationExperiment, Value
 from population_operator.api.trials import Bohb as Block
 from population_operator.model.decision import Decision
@@ -111,11 +111,10 @@ def model_of(
     space, goal = experiment.spec.parameters, experiment.spec.objective.goal
     brackets = {bracket.number: bracket for bracket in brackets_of(experiment)}
     by_budget: dict[int, list[tuple[float, int, Hyperparameters]]] = defaultdict(list)
-    for member in state.population:
-        for result in member.rungs:
-            row = (-merit(goal, result.score), member.index, member.decision.hyperparameters)
-            # Not where the trial stood: one that overshot is on the same rung as the others.
-            by_budget[brackets[result.bracket].steps[result.rung]].append(row)
+    for member, result in outcomes(state):
+        row = (-merit(goal, result.score), member.index, member.decision.hyperparameters)
+        # Not where the trial stood: one that overshot is on the same rung as the others.
+        by_budget[brackets[result.bracket].steps[result.rung]].append(row)
     for budget in sorted(by_budget, reverse=True):
         ordered = sorted(by_budget[budget], key=lambda row: row[:2])
         parts = split(np.array([encoded(space, row[2]) for row in ordered]), block)
@@ -130,7 +129,7 @@ def model_of(
 def split(vectors: Array, block: Block) -> tuple[Array, Array] | None:
     """Results in rank order as good and bad ones; none where they are too few for a model."""
     count, columns = vectors.shape
-    least = block.min_points or columns + 1
+    least = max(block.min_points or 0, columns + 1)
     if count < least:
         return None
     good = max(least, count * block.top_percent // 100)

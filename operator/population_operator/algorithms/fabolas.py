@@ -12,33 +12,46 @@ best configuration lies at the full budget, for its predicted cost (equation 10)
 
 p_min is the probability of each of M representers (the best predicted, and draws) to be the best at
 s = 1: by joint draws of their values under the model (Hennig and Schuler, JMLR 13, 2012). The cost
-is the worker's own training time where it is told, else the steps times the part of the data.
+is the worker's own training time where it is told, else the steps times the part of the data. The
+models are of at most `LARGEST` results: those at the full budget, the best, and the latest.
 
 A trial ends with its budget. In the end, the one that is predicted to be the best at the full
-budget is promoted to it, from its own checkpoint; until then the best so far waits. With `fraction`
-the last of `population.size` trials is that configuration on all the data, from the start.
+budget is promoted to it, from its own checkpoint; until then the best so far waits. One whose loss
+is not finite ends at once. With `fraction` the last of `population.size` trials is that
+configuration on all the data, from the start.
 
-Losses that are not finite count as the worst finite one. Ties go to the pair that was drawn first.
-A parameter that is not active stands in the middle, categories are coordinates of their own (one
-for each, 0 or 1).
+Losses that are not finite count as the worst finite one, and so does that of a trial that failed
+for good, which has no cost; one that is far worse than usual as in `surrogate.bounded`. Ties go to
+the pair that was drawn first. A parameter that is not active stands in the middle, categories are
+coordinates of their own (one for each, 0 or 1).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from population_operator.algorithms.answers import answering
 from population_operator.algorithms.base import Plan
 from population_operator.algorithms.cholesky import factor
 from population_operator.algorithms.fabolas_model import Process, cost_basis, loss_basis
 from population_operator.algorithms.full_trials import most
 from population_operator.algorithms.gaussian_process import Array
 from population_operator.algorithms.start import FIRST
-from population_operator.algorithms.surrogate import standardised
-from population_operator.algorithms.trials import begin, drawn, promote, stop, unfinished
-from population_operator.api import CategoricalDomain, Goal, PopulationExperiment
+from population_operator.algorithms.surrogate import bounded, most_telling, standardised
+from population_operator.algorithms.trials import (
+    begin,
+    drawn,
+    outcomes,
+    promote,
+    stop,
+    unfinished,
+)
+from population_operator.api import CategoricalDomain, PopulationExperiment
 from population_operator.api.trials import Fabolas as Block
 from population_operator.model.decision import Decision
 from population_operator.model.key import Key
@@ -47,6 +60,8 @@ from population_operator.model.space import Hyperparameters, Space, categories, 
 from population_operator.model.state import Member, RungResult, State, member_name
 
 REPRESENTERS, CANDIDATES, DRAWS = 40, 60, 200
+LARGEST = 250
+"""Results that a process is fitted to."""
 OUTCOMES = np.array([-1.2816, -0.5244, 0.0, 0.5244, 1.2816])
 """Quantiles of a normal outcome, 10 % to 90 %."""
 
@@ -62,12 +77,13 @@ class Fabolas:
         free: int,
         key: Key,
     ) -> tuple[Decision, ...]:
-        """See `Bandit`. O(n^3) in the results for each trial that starts or ends."""
+        """See `Bandit`. O(n^3) in the results, once, where a trial starts or some are compared."""
         budgets, first, total = Budgets.of(experiment), len(state.members), most(experiment)
         final = total - 1 if budgets.fraction else total
         indices = range(first, min(first + max(free, 0), final))
         over = first == final < total and free > 0 and not unfinished(experiment, state)
-        compared = len(ready) > 1 or over  # The best that waits alone goes on waiting.
+        # The best that waits alone goes on waiting.
+        compared = len(_waiting(state, ready)) > 1 or over
         models = Models.of(experiment, state) if compared or indices else None
         answers = tuple(_answers(experiment, state, ready, models))
         begun = [_begin(experiment, index, models, key) for index in indices]
@@ -133,35 +149,49 @@ def searched(experiment: PopulationExperiment) -> Space:
     return tuple(p for p in experiment.spec.parameters if p.name != block.fraction)
 
 
+Rows = tuple[Array, Array, Array]
+"""Coordinates (n x D), shares (n), and targets (n)."""
+
+
 @dataclass(frozen=True)
 class Models:
     """The loss (to be minimised, standardised) and the logarithm of the cost."""
 
     loss: Process
-    cost: Process
-    tried: Array
+    costs: Rows
     rows: int
 
     @classmethod
     def of(cls, experiment: PopulationExperiment, state: State) -> Models | None:
-        """The models of all results; none before there are enough."""
+        """The models of the results; none before there are enough, or where all failed."""
         block, space = experiment.spec.algorithm.fabolas or Block(), searched(experiment)
         goal, budgets = experiment.spec.objective.goal, Budgets.of(experiment)
-        results = [(member, result) for member in state.population for result in member.rungs]
-        if len(results) < block.initial_points:
+        known = list(outcomes(state))
+        if len(known) < block.initial_points:
             return None
-        points = np.array([encoded(space, m.decision.hyperparameters) for m, _ in results])
-        shares = np.array([budgets.share(member, result) for member, result in results])
-        losses = -standardised(np.array([merit(goal, result.score) for _, result in results]))
-        seconds = np.array([result.seconds or 0.0 for _, result in results])
-        costs = np.log(seconds if (seconds > 0.0).all() else shares)
+        merits = np.array([merit(goal, result.score) for _, result in known])
+        shares = np.array([budgets.share(member, result) for member, result in known])
+        chosen = telling(merits, shares)
+        fitted = [known[i] for i in chosen]
+        paid = np.array([result in member.rungs for member, result in fitted])
+        if not paid.any():
+            return None
+        points = np.array([encoded(space, m.decision.hyperparameters) for m, _ in fitted])
+        losses, shares = -standardised(bounded(merits[chosen])), shares[chosen]
         loss = Process.of(loss_basis, points, shares, losses)
-        cost = Process.of(cost_basis, points, shares, costs - costs.mean())
-        return cls(loss, cost, points, len(results))
+        seconds = np.array([result.seconds or 0.0 for _, result in fitted])[paid]
+        told = ((seconds > 0.0) & np.isfinite(seconds)).all()
+        costs = np.log(seconds if told else shares[paid])
+        return cls(loss, (points[paid], shares[paid], costs - costs.mean()), len(known))
+
+    @cached_property
+    def cost(self) -> Process:
+        """Where no trial starts, nobody asks for it."""
+        return Process.of(cost_basis, *self.costs)
 
     def at_full(self, points: Array) -> Array:
         """The predicted losses at the full budget."""
-        return self.loss.predict(points, np.ones(len(points)))[0]
+        return self.loss.means(points, np.ones(len(points)))
 
     def choose(
         self, points: Sequence[Array], shares: Array, rng: np.random.Generator
@@ -170,7 +200,7 @@ class Models:
         grid = np.array([point for point in points for _ in shares])
         levels = np.tile(shares, len(points))
         ones = np.ones(REPRESENTERS)
-        pool = np.concatenate((self.tried, np.array(points)))
+        pool = np.concatenate((self.loss.coordinates, np.array(points)))
         best = pool[np.argsort(self.at_full(pool), kind="stable")[: REPRESENTERS // 2]]
         others = pool[rng.integers(len(pool), size=REPRESENTERS - len(best))]
         where = np.concatenate((best, others))
@@ -188,6 +218,14 @@ class Models:
         costs = np.exp(np.clip(self.cost.predict(grid, levels)[0], -20.0, 20.0))
         chosen = int(np.argmax(np.maximum(gains, 0.0) / costs))
         return chosen // len(shares), chosen % len(shares)
+
+
+def telling(merits: Array, shares: Array) -> list[int]:
+    """Indices of at most `LARGEST` results (n), in order: those at the full budget, then others."""
+    whole, part = np.flatnonzero(shares >= 1.0), np.flatnonzero(shares < 1.0)
+    whole = whole[most_telling(merits[whole], LARGEST)]
+    part = part[most_telling(merits[part], LARGEST - len(whole))]
+    return sorted([*whole.tolist(), *part.tolist()])
 
 
 def _entropy(means: Array, covariance: Array, normals: Array) -> Array:
@@ -220,13 +258,16 @@ def _begin(
 def _final(
     experiment: PopulationExperiment, state: State, models: Models | None, key: Key
 ) -> Decision:
-    """The configuration that promises the most of those that have not seen all the data yet."""
+    """The configuration that promises the most of those that have not seen all the data yet.
+
+    Not one whose loss is not finite; a draw where no other is left.
+    """
     budgets, index = Budgets.of(experiment), len(state.members)
     seen = [m.decision.hyperparameters for m in state.population if _whole(budgets, m)]
     space = searched(experiment)
     left = [
         m for m in state.population
-        if m.rungs and not any(_alike(space, m.decision.hyperparameters, one) for one in seen)
+        if _finite(m) and not any(_alike(space, m.decision.hyperparameters, one) for one in seen)
     ]  # fmt: skip
     if not left:
         return budgets.begin(index, len(budgets.steps) - 1, *drawn(experiment, index, key))
@@ -247,14 +288,15 @@ def _answers(
     experiment: PopulationExperiment, state: State, ready: tuple[str, ...], models: Models | None
 ) -> Iterator[Decision]:
     """The best of those that wait stays, the others end; when all have ended, it is promoted."""
-    if not ready:
-        return
-    best = _best(experiment, [state.members[name] for name in ready], models)
+    waiting = _waiting(state, ready)
+    best = _best(experiment, waiting, models) if waiting else None
     running = any(not member.reported for member in unfinished(experiment, state))
     over = len(state.members) >= most(experiment) and not running
     steps = Budgets.of(experiment).steps
-    for member in sorted((state.members[name] for name in ready), key=lambda m: m.index):
-        if member is not best:
+    for member in answering(state, ready):
+        if not _finite(member):
+            yield stop(member, "its loss is not finite; it ends")
+        elif best is not None and member is not best:
             yield stop(member, f"its budget is used; {best.name} promises more")
         elif over:
             reason = f"it promises the most at step {steps[-1]}"
@@ -264,13 +306,19 @@ def _answers(
 def _best(experiment: PopulationExperiment, waiting: list[Member], models: Models | None) -> Member:
     space, goal = searched(experiment), experiment.spec.objective.goal
     if models is None:
-        return max(waiting, key=lambda m: (_merit(m, goal), -m.index))
+        return max(waiting, key=lambda m: (merit(goal, m.rungs[-1].score), -m.index))
     points = np.array([encoded(space, m.decision.hyperparameters) for m in waiting])
     return waiting[int(np.argmin(models.at_full(points)))]
 
 
-def _merit(member: Member, goal: Goal) -> float:
-    return merit(goal, member.rungs[-1].score) if member.rungs else float("-inf")
+def _waiting(state: State, ready: tuple[str, ...]) -> list[Member]:
+    """Those of the ready ones that may go on."""
+    return [member for member in answering(state, ready) if _finite(member)]
+
+
+def _finite(member: Member) -> bool:
+    """Whether it has a result, and the last one is finite."""
+    return bool(member.rungs) and math.isfinite(member.rungs[-1].score)
 
 
 def encoded(space: Space, values: Hyperparameters) -> Array:

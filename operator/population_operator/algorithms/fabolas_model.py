@@ -82,6 +82,10 @@ class Process:
         """The variance of an observation's noise."""
         return math.exp(2.0 * float(self.theta[-1]))
 
+    def means(self, coordinates: Array, shares: Array) -> Array:
+        """Means (q) of the noiseless values."""
+        return self._seen(coordinates, shares).T @ self.white
+
     def predict(self, coordinates: Array, shares: Array) -> tuple[Array, Array]:
         """Means (q) and covariances (q x q) of the noiseless values."""
         seen = self._seen(coordinates, shares)

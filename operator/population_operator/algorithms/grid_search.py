@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 
 from population_operator.algorithms.base import Plan
 from population_operator.algorithms.full_trials import left, train_fully
@@ -52,7 +53,7 @@ class GridSearch:
 def cells_of(experiment: PopulationExperiment) -> tuple[dict[str, Value], ...]:
     """All combinations that are tried, in order."""
     block = experiment.spec.algorithm.grid or Grid()
-    return _cells(experiment.spec.parameters, block.points)[: experiment.spec.population.size]
+    return _cells(experiment.spec.parameters, block.points, experiment.spec.population.size)
 
 
 def points_of(parameter: Parameter, points: int) -> tuple[Value, ...]:
@@ -71,8 +72,9 @@ def points_of(parameter: Parameter, points: int) -> tuple[Value, ...]:
 
 
 @lru_cache(maxsize=8)
-def _cells(space: Space, points: int) -> tuple[dict[str, Value], ...]:
-    return tuple(_combinations(_parents_first(space), space, points, {}))
+def _cells(space: Space, points: int, limit: int | None) -> tuple[dict[str, Value], ...]:
+    # No more than are tried: all of them may be more than memory holds.
+    return tuple(islice(_combinations(_parents_first(space), space, points, {}), limit))
 
 
 def _parents_first(space: Space) -> Space:

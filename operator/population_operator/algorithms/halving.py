@@ -8,11 +8,20 @@ trials, free workers begin the next bracket.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
 from population_operator.algorithms.base import Plan
 from population_operator.algorithms.brackets import Bracket
-from population_operator.algorithms.trials import begin, in_words, promote, ranked, stop, value_at
+from population_operator.algorithms.trials import (
+    begin,
+    in_words,
+    promote,
+    ranked,
+    stop,
+    unfinished,
+    value_at,
+)
 from population_operator.api import PopulationExperiment, Value
 from population_operator.model.decision import Decision, DecisionKind
 from population_operator.model.state import Member, State
@@ -32,7 +41,11 @@ def halve(
 ) -> tuple[Decision, ...]:
     """Answers for every rung that is complete, by index; then new trials."""
     answers = sorted(
-        (answer for bracket in brackets for answer in _rung(experiment, state, bracket)),
+        (
+            answer
+            for bracket, active in _active(experiment, state, brackets)
+            for answer in _rung(experiment, state, bracket, active)
+        ),
         key=lambda decision: state.members[decision.member].index,
     )
     going_on = sum(answer.kind is DecisionKind.PROMOTE for answer in answers)
@@ -50,9 +63,10 @@ def starts(state: State, brackets: Brackets, room: int, propose: Propose) -> Ite
         yield begin(index, bracket.number, bracket.steps[0], values, origin)
 
 
-def _rung(experiment: PopulationExperiment, state: State, bracket: Bracket) -> Iterator[Decision]:
+def _rung(
+    experiment: PopulationExperiment, state: State, bracket: Bracket, active: tuple[Member, ...]
+) -> Iterator[Decision]:
     """Decisions for the lowest rung that anybody is on, once nobody on it trains."""
-    active = _active(experiment, state, bracket)
     if not active or bracket.end > len(state.members):
         return
     rung = min(member.decision.rung or 0 for member in active)
@@ -71,8 +85,7 @@ def _rung(experiment: PopulationExperiment, state: State, bracket: Bracket) -> I
 def halving_demand(experiment: PopulationExperiment, state: State, brackets: Brackets) -> int:
     """Trials to start, and for each bracket those that train or may go on to its next rung."""
     total = max((brackets[-1].end if brackets else 0) - len(state.members), 0)
-    for bracket in brackets:
-        active = _active(experiment, state, bracket)
+    for bracket, active in _active(experiment, state, brackets):
         if not active:
             continue
         training = sum(not member.reported for member in active)
@@ -87,11 +100,12 @@ def plan_of(brackets: Brackets) -> Plan:
     return Plan(brackets[-1].end, brackets[0].steps) if brackets else Plan(0, ())
 
 
-def _active(experiment: PopulationExperiment, state: State, bracket: Bracket) -> list[Member]:
-    """The bracket's trials that have not ended."""
-    last = experiment.spec.schedule.max_steps
-    return [
-        member
-        for member in state.population
-        if bracket.first <= member.index < bracket.end and not member.stopped and member.step < last
-    ]
+def _active(
+    experiment: PopulationExperiment, state: State, brackets: Brackets
+) -> Iterator[tuple[Bracket, tuple[Member, ...]]]:
+    """Each bracket's trials that have not ended, by index."""
+    active = unfinished(experiment, state)
+    indices = [member.index for member in active]
+    for bracket in brackets:
+        first, end = bisect_left(indices, bracket.first), bisect_left(indices, bracket.end)
+        yield bracket, active[first:end]

@@ -44,6 +44,7 @@ class Hyperband:
         """See `Bandit`. O(N log N). NaN never goes on; ties go to the earlier trial."""
         block = experiment.spec.algorithm.hyperband or Block()
         by_model = block.sampler is Sampler.GAUSSIAN_PROCESS
+        from_model = modelled(experiment, state, key)
         running = [m.decision.hyperparameters for m in unfinished(experiment, state)]
 
         def propose(
@@ -51,7 +52,7 @@ class Hyperband:
         ) -> tuple[dict[str, Value], str]:
             if not by_model:
                 return drawn(experiment, index, key)
-            found = modelled(experiment, state, index, [*running, *made], key)
+            found = from_model(index, [*running, *made])
             return found or drawn(experiment, index, key)
 
         return halve(experiment, state, brackets_of(experiment), free, propose)

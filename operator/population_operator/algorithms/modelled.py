@@ -9,14 +9,16 @@ The budget is a coordinate of the process, so that every result counts, as in Kl
   over powers of ten, and it is the good ones that have to be told apart.
 
 What is proposed maximises logEI (`acquisition.py`) at the full budget against the best that the
-process predicts for what was tried. A third are random draws, as in BOHB.
+process predicts for what was tried. A third are random draws, as in BOHB. A trial that failed for
+good counts as the worst on the rung that it was on.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -24,7 +26,13 @@ from population_operator.algorithms.acquisition import most_promising, value
 from population_operator.algorithms.gaussian_process import Array, Inputs, Posterior
 from population_operator.algorithms.gaussian_process_fit import fit
 from population_operator.algorithms.start import FIRST
-from population_operator.algorithms.surrogate import inputs_of, prior_over, standardised
+from population_operator.algorithms.surrogate import (
+    inputs_of,
+    most_telling,
+    prior_over,
+    standardised,
+)
+from population_operator.algorithms.trials import outcomes
 from population_operator.api import PopulationExperiment, Value
 from population_operator.api.trials import Acquisition
 from population_operator.model.key import Key
@@ -37,24 +45,31 @@ LARGEST = 250
 """Results that the process is fitted to: the best of them, and the latest trials'."""
 
 
-def modelled(
-    experiment: PopulationExperiment,
-    state: State,
-    index: int,
-    pending: Iterable[Hyperparameters],
-    key: Key,
-) -> tuple[dict[str, Value], str] | None:
-    """A configuration by the process; none where a draw is due. `pending` have no result yet.
+Propose = Callable[[int, Iterable[Hyperparameters]], tuple[dict[str, Value], str] | None]
+"""A configuration for the trial of this index, and where it comes from; none where a draw is due.
+The others have no result yet."""
+
+
+def modelled(experiment: PopulationExperiment, state: State, key: Key) -> Propose:
+    """Proposals for one decision: the process is fitted once, where it is asked.
 
     A draw is due for `initial`, for a third of the others, and until there are 2 (D + 2) results.
     """
-    rng = key.generator(member_name(index), FIRST, "gaussian process")
-    if rng.random() < RANDOM or index < len(experiment.spec.initial):
-        return None
-    results = Results.of(experiment, state)
-    if len(results.merits) < 2 * (len(experiment.spec.parameters) + 2):
-        return None
-    return _proposed(experiment.spec.parameters, results, list(pending), rng)
+
+    @cache
+    def model() -> Model | None:
+        return Model.of(experiment, state)
+
+    def propose(
+        index: int, pending: Iterable[Hyperparameters]
+    ) -> tuple[dict[str, Value], str] | None:
+        rng = key.generator(member_name(index), FIRST, "gaussian process")
+        if rng.random() < RANDOM or index < len(experiment.spec.initial):
+            return None
+        known = model()
+        return known.propose(list(pending), rng) if known is not None else None
+
+    return propose
 
 
 @dataclass(frozen=True)
@@ -69,10 +84,10 @@ class Results:
     def of(cls, experiment: PopulationExperiment, state: State) -> Results:
         """Those of all rungs; where there are too many, those that tell most."""
         goal, schedule = experiment.spec.objective.goal, experiment.spec.schedule
-        rows = [(member, result) for member in state.population for result in member.rungs]
+        rows = list(outcomes(state))
         merits = spread(np.array([merit(goal, result.score) for _, result in rows]))
         steps = np.array([result.step for _, result in rows], dtype=float)
-        chosen = _most_telling(merits)
+        chosen = most_telling(merits, LARGEST)
         return cls(
             [rows[i][0].decision.hyperparameters for i in chosen],
             position(steps[chosen], schedule.interval, schedule.max_steps),
@@ -111,37 +126,42 @@ def spread(merits: Array) -> Array:
     return standardised(-np.log(below + max(0.1 * typical, np.finfo(float).tiny)))
 
 
-def _most_telling(merits: Array) -> list[int]:
-    """Indices of at most `LARGEST` results, in order."""
-    if len(merits) <= LARGEST:
-        return list(range(len(merits)))
-    best = np.argsort(-merits, kind="stable")[: LARGEST // 2].tolist()
-    known = set(best)
-    others = [i for i in range(len(merits)) if i not in known]
-    return sorted([*best, *others[-(LARGEST - len(best)) :]])
+@dataclass(frozen=True)
+class Model:
+    """The process of all results; `best` is what it predicts at most for what was tried."""
 
+    space: Space
+    results: Results
+    posterior: Posterior
+    best: float
 
-def _proposed(
-    space: Space,
-    results: Results,
-    pending: Sequence[Hyperparameters],
-    rng: np.random.Generator,
-) -> tuple[dict[str, Value], str]:
-    """What has the highest logEI at the full budget. O(n^3)."""
-    inputs = _inputs(space, results.values, results.shares)
-    kernel = fit(inputs, results.merits, prior_over(inputs.coordinates.shape[1] - 1, extra=1))
-    posterior = Posterior.of(kernel, inputs, results.merits)
-    means, _ = posterior.predict(_inputs(space, results.values))
-    posterior = posterior.pending(_inputs(space, pending))
+    @classmethod
+    def of(cls, experiment: PopulationExperiment, state: State) -> Model | None:
+        """O(n^3) in the results; none where they are too few."""
+        space, results = experiment.spec.parameters, Results.of(experiment, state)
+        if len(results.merits) < 2 * (len(space) + 2):
+            return None
+        inputs = _inputs(space, results.values, results.shares)
+        kernel = fit(inputs, results.merits, prior_over(inputs.coordinates.shape[1] - 1, extra=1))
+        posterior = Posterior.of(kernel, inputs, results.merits)
+        means, _ = posterior.predict(_inputs(space, results.values))
+        return cls(space, results, posterior, float(means.max()))
 
-    def score(configurations: Sequence[Hyperparameters]) -> Array:
-        mean, variance = posterior.predict(_inputs(space, configurations))
-        return value(Acquisition.LOG_EI, mean, np.sqrt(variance), float(means.max()), 0.0)
+    def propose(
+        self, pending: Sequence[Hyperparameters], rng: np.random.Generator
+    ) -> tuple[dict[str, Value], str]:
+        """What has the highest logEI at the full budget."""
+        posterior = self.posterior.pending(_inputs(self.space, pending))
 
-    order = np.lexsort((results.merits, results.shares)).tolist()
-    known = [*pending, *(results.values[i] for i in order)]
-    said = f"a Gaussian process of {len(results.merits)} results on all rungs"
-    return most_promising(space, score, known, rng), said
+        def score(configurations: Sequence[Hyperparameters]) -> Array:
+            mean, variance = posterior.predict(_inputs(self.space, configurations))
+            return value(Acquisition.LOG_EI, mean, np.sqrt(variance), self.best, 0.0)
+
+        results = self.results
+        order = np.lexsort((results.merits, results.shares)).tolist()
+        known = [*pending, *(results.values[i] for i in order)]
+        said = f"a Gaussian process of {len(results.merits)} results on all rungs"
+        return most_promising(self.space, score, known, rng), said
 
 
 def _inputs(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from population_operator.algorithms import exp3m, pb2_acquisition
+from population_operator.algorithms.cholesky import BLOCK
 from population_operator.algorithms.gaussian_process import Array, Inputs, Posterior
 from population_operator.algorithms.gaussian_process_fit import Prior, fit
 from population_operator.algorithms.pb2_rows import Point, Rows, unit, value_at
@@ -42,13 +43,17 @@ class Choice:
 
 @dataclass
 class Batch:
-    """One decision: the models are fitted at most once, `pending` grows with each choice."""
+    """One decision: the models are fitted at most once, `pending` grows with each choice.
+
+    `blocks` are the models with so many of their pending points, whole blocks of them.
+    """
 
     space: Space
     block: Pb2
     rows: Rows
     pending: list[Point]
     models: dict[tuple[int, ...], Posterior | None] = field(default_factory=dict)
+    blocks: dict[tuple[int, ...], tuple[Posterior, int]] = field(default_factory=dict)
 
     def choose(
         self,
@@ -159,8 +164,7 @@ class Batch:
     def _best(self, model: Posterior, point: Point, rng: np.random.Generator) -> Choice:
         layout, values = self.rows.layout, dict(point.hyperparameters)
         moving = [i for i, p in enumerate(layout.numeric) if p.mutable and p.name in values]
-        others = [p for p in self.pending if self._group(p) == self._group(point)]
-        known = model.pending(self._inputs(others))
+        known = self._with_pending(model, self._group(point))
         start = self._inputs([point])
         weight = pb2_acquisition.beta(len(self.rows), self.block.beta.c1, self.block.beta.c2)
         free = np.array(moving, dtype=np.int64)
@@ -175,6 +179,15 @@ class Batch:
             scale.spread * float(variance[0]) ** 0.5,
         )
         return Choice(values, expected, len(model.inputs))
+
+    def _with_pending(self, model: Posterior, group: tuple[int, ...]) -> Posterior:
+        """The model with all that is pending in this group: only what came last is added anew."""
+        points = [p for p in self.pending if self._group(p) == group]
+        known, count = self.blocks.get(group, (model, 0))
+        if len(points) - count >= BLOCK:
+            known, count = known.pending(self._inputs(points[count:])), len(points)
+            self.blocks[group] = known, count
+        return known.pending(self._inputs(points[count:]))
 
     def _snap(self, points: Array) -> Array:
         """Points with each coordinate at a value that its parameter has (q x D)."""

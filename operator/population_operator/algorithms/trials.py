@@ -6,7 +6,8 @@ Results are ranked by one total order: a higher merit first, what is not finite 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 
 from population_operator.algorithms.start import FIRST, configuration
 from population_operator.api import Goal, PopulationExperiment, Value
@@ -87,6 +88,25 @@ def result_at(member: Member, rung: int) -> RungResult | None:
         if result.rung == rung:
             return result
     return None
+
+
+def outcomes(state: State) -> Iterator[tuple[Member, RungResult]]:
+    """All results, by trial; NaN where it failed for good, on the rung that it was on."""
+    for member in state.population:
+        for result in member.rungs:
+            yield member, result
+        if (failed := _failed(member)) is not None:
+            yield member, failed
+
+
+def _failed(member: Member) -> RungResult | None:
+    """What stands for the result that a trial owes; whom an algorithm ends has one on its rung."""
+    decision = member.decision
+    if not member.stopped or decision.rung is None or decision.until is None:
+        return None
+    if result_at(member, decision.rung) is not None:
+        return None
+    return RungResult(decision.bracket or 0, decision.rung, decision.until, math.nan)
 
 
 def value_at(member: Member, rung: int, goal: Goal) -> float:

@@ -81,7 +81,7 @@ class Bohb(ApiModel):
     rounding: Rounding = Rounding.DOWN
     """How brackets are sized: down (hpbandster) or up (the Hyperband paper)."""
     min_points: Annotated[int, Field(ge=2, le=1000), WHOLE] | None = None
-    """Results of a budget that a model needs; one more than there are parameters without it."""
+    """Results of a budget that a model needs, at least one more than there are parameters."""
     top_percent: Annotated[int, Field(ge=1, le=99), WHOLE] = 15
     """The percentage of results that count as good."""
     samples: Annotated[int, Field(ge=1, le=10_000), WHOLE] = 64

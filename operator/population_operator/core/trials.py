@@ -32,6 +32,12 @@ def wanted_workers(state: State) -> int:
     return min(state.spec.spec.population.workers, demand(state))
 
 
+def trained(member: Member, report: Report) -> float | None:
+    """`Member.seconds` with this report: its own are those since the report before."""
+    more = report.seconds.get("train")
+    return None if member.seconds is None or more is None else member.seconds + more
+
+
 def ended_rung(member: Member, report: Report) -> RungResult | None:
     """The result of the rung that a report ends; none where the member is on no rung."""
     decision = member.decision
@@ -42,7 +48,7 @@ def ended_rung(member: Member, report: Report) -> RungResult | None:
         rung=decision.rung,
         step=decision.until,
         score=report.score if report.finite else math.nan,
-        seconds=report.seconds.get("train"),
+        seconds=trained(member, report),
     )
 
 

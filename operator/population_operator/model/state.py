@@ -43,8 +43,7 @@ class Transition:
 class RungResult:
     """What a trial came to at the end of a rung; `score` is NaN where it missed it.
 
-    `step` is where the rung ends, not by how much it was overshot. `seconds` are those that the
-    worker trained since the report before, where it tells.
+    `step` is where the rung ends, not by how much it was overshot. `seconds` are `Member.seconds`.
     """
 
     bracket: int
@@ -67,7 +66,9 @@ class Member:
     checkpoint. `score` is the score at the
     checkpoint that the decision continues from. `failures` counts since the last report or
     replacement, `replacements` since the last report. `rungs` are a trial's results, one for each
-    rung that it came to the end of. Times are seconds since the epoch.
+    rung that it came to the end of. `seconds` are those in which workers trained a trial since it
+    began from zero, by all reports that counted; none where one of them did not tell. Times are
+    seconds since the epoch.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Member:
     not_before: float = 0.0
     last_failure: str = ""
     rungs: tuple[RungResult, ...] = ()
+    seconds: float | None = 0.0
 
     @property
     def trial(self) -> bool:

@@ -98,6 +98,7 @@ def _moved(draft: Draft, member: Member, decision: Decision) -> Member:
         reported=False,
         worker=None,
         waiting_since=draft.now,
+        seconds=member.seconds if source else 0.0,
     )
     if decision.kind is DecisionKind.STOP:
         return replace(moved, step=member.step, lineage=member.lineage[-1:])

@@ -8,7 +8,7 @@ from typing import Any
 from population_operator.api import ExperimentSpec
 from population_operator.core.directives import due
 from population_operator.core.fold.draft import Draft
-from population_operator.core.trials import ended_rung
+from population_operator.core.trials import ended_rung, trained
 from population_operator.model.entry import (
     Cause,
     Forgotten,
@@ -100,6 +100,7 @@ def _accept(draft: Draft, worker: str, report: Report) -> None:
     draft.member(
         report.member,
         rungs=(*member.rungs, ended) if ended else member.rungs,
+        seconds=trained(member, report),
         step=report.step,
         reported=reached,
         latest=report,
