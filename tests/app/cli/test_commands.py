@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from population_operator.algorithms import tpe
+from population_operator.api.scalars import LIMIT
 from population_operator.app.cli import program_name, run_command
 from population_operator.app.cli.errors import BAD_INPUT, COMPLETE, FAILED, INTERRUPTED
 from tests.journals import Remembers, Run, a_run, crashing, small
@@ -83,6 +84,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
         (["run"], "population run: missing argument 'FILE'"),
         (["run", "a.yaml", "--sed", "3"], "no such option"),
         (["run", "a.yaml", "--seed", "x"], "invalid value for '--seed'"),
+        (["run", "a.yaml", "--seed", str(LIMIT + 1)], "invalid value for '--seed'"),
         (["schedule", "x", "-o", "xml"], "'xml' is not one of"),
     ],
 )
@@ -93,6 +95,13 @@ def test_usage_errors_are_one_line(
     line = complaint(capsys)
     assert told in line
     assert "--help`)" in line
+
+
+def test_the_largest_seed_of_a_manifest_is_one_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["run", str(tmp_path / "a.yaml"), "--seed", str(LIMIT)]) == BAD_INPUT
+    assert "no such file" in complaint(capsys)
 
 
 def test_it_is_the_plugin_of_kubectl(capsys: pytest.CaptureFixture[str]) -> None:
