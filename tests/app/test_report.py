@@ -219,14 +219,33 @@ def test_conditional_and_categorical_parameters() -> None:
     assert any(y is not None for y in drawn)
 
 
-def test_minimizing_over_decades_has_a_log_axis() -> None:
-    class Loss(Remembers):
-        def train(self, *args):  # type: ignore[no-untyped-def]
-            weights, score = super().train(*args)
-            return weights, 10 ** (-100 * score)
+class Loss(Remembers):
+    """Over decades."""
 
+    def train(self, *args):  # type: ignore[no-untyped-def]
+        weights, score = super().train(*args)
+        return weights, 10 ** (-100 * score)
+
+
+def test_minimizing_over_decades_has_a_log_axis() -> None:
     run = a_run(small().minimize(), Loss())
     assert page(run).figures["scores"]["layout"]["yaxis"]["type"] == "log"
+
+
+def test_a_target_stands_where_it_is_on_either_axis() -> None:
+    """plotly.js takes a shape's value as it is on a log axis, and a text's as its logarithm."""
+    log = page(a_run(small().minimize().target(1e-300), Loss())).figures["scores"]["layout"]
+    assert log["yaxis"]["type"] == "log"
+    assert [(one["y0"], one["y1"]) for one in log["shapes"]] == [(1e-300, 1e-300)]
+    assert [one["y"] for one in log["annotations"]] == [-300]
+    linear = page(a_run(small().target(20))).figures["scores"]["layout"]
+    assert [one["y"] for one in linear["annotations"]] == [20] == [linear["shapes"][0]["y0"]]
+
+
+def test_a_target_that_no_log_axis_has_is_not_drawn() -> None:
+    layout = page(a_run(small().minimize().target(0), Loss())).figures["scores"]["layout"]
+    assert layout["yaxis"]["type"] == "log"
+    assert not {"shapes", "annotations"} & set(layout)
 
 
 def test_writing_it_does_not_import_plotly(run: Run, tmp_path: Path) -> None:
