@@ -138,17 +138,26 @@ def test_the_test_trains_the_example() -> None:
     assert ours.read_bytes() == example.read_bytes(), "make crds copies it"
 
 
-def test_the_test_submits_a_valid_experiment(helm: Helm) -> None:
+LONG = "the-release-of-my-team-with-a-name-that-goes-on-a-lot"
+"""As long as Helm takes one, and with a hyphen where the name of the test ends."""
+
+
+@pytest.mark.parametrize(
+    ("values", "release"), [({}, "pop"), (MATRIX["placed"], "pop"), ({}, LONG)]
+)
+def test_the_test_submits_a_valid_experiment(helm: Helm, values: Object, release: str) -> None:
     from population_operator.api import parse
 
-    for values in ({}, MATRIX["placed"]):
-        objects = helm.objects(values)
-        text = next(
-            one["data"]["experiment.yaml"]
-            for one in objects
-            if one["kind"] == "ConfigMap" and "experiment.yaml" in one["data"]
-        )
-        parse(yaml.safe_load(text))
+    objects = helm.objects(values, release)
+    text = next(
+        one["data"]["experiment.yaml"]
+        for one in objects
+        if one["kind"] == "ConfigMap" and "experiment.yaml" in one["data"]
+    )
+    name = parse(yaml.safe_load(text)).metadata.name
+    assert name.endswith("-test")
+    assert pick(objects, "Role", name)["rules"][1]["resourceNames"] == [name]
+    assert pick(objects, "Pod", name)["spec"]["serviceAccountName"] == name
 
 
 def test_the_dashboard_is_the_generated_one() -> None:
