@@ -215,6 +215,30 @@ def test_a_damaged_journal_is_a_failure_whoever_reads_it(
     assert "line 2 " in complaint(capsys)
 
 
+@pytest.mark.parametrize("command", ["run", "verify", "status", "report", "schedule", "lineage"])
+def test_a_forged_journal_is_a_failure_whoever_reads_it(
+    command: str,
+    run: Run,
+    manifest: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    journal = run.save(tmp_path / "out") / "journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    place = next(i for i, line in enumerate(lines) if '"kind":"issued"' in line)
+    orders = json.loads(lines[place])
+    for order in orders["decided"]:
+        if order["kind"] == "issued":
+            order["member"] = "m99"
+    lines[place] = json.dumps(orders) + "\n"
+    journal.write_text("".join(lines))
+    target = [str(manifest), "--output"] if command == "run" else []
+    assert run_command([command, *target, str(tmp_path / "out")]) == FAILED
+    told = complaint(capsys)
+    assert told.startswith(f"{journal}: entry {place + 1} ")
+    assert "m99" in told
+
+
 def test_verify_agrees(folder: str, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["verify", folder]) == COMPLETE
     assert f"{len(run.entries)} entries" in capsys.readouterr().out
