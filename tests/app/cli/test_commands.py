@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -263,6 +264,22 @@ def test_status_shows_everybody(folder: str, run: Run, capsys: pytest.CaptureFix
     assert "Complete" in out
     assert all(f" {member} " in out for member in run.state.members)
     assert "copies" in out
+
+
+def test_colors_in_a_pipe_do_not_narrow_it(
+    folder: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("LINES", "6")
+    assert run_command(["status", folder]) == COMPLETE
+    plain = capsys.readouterr().out
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert run_command(["status", folder]) == COMPLETE
+    colored = capsys.readouterr().out
+    assert "\x1b[" in colored
+    assert re.sub(r"\x1b\[[\d;]*m", "", colored) == plain
 
 
 def test_status_for_programs(folder: str, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
