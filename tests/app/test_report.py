@@ -219,6 +219,17 @@ def test_conditional_and_categorical_parameters() -> None:
     assert any(y is not None for y in drawn)
 
 
+def test_a_narrow_log_axis_has_ticks_of_plotlys_own() -> None:
+    experiment = small().parameters(
+        a_float("decay", 0.9, 0.999, log=True), a_float("lr", 1e-4, 1.0, log=True)
+    )
+    found = page(a_run(experiment)).figures
+    narrow, wide = (found[f"schedule-{index}"]["layout"]["yaxis"] for index in (0, 1))
+    assert narrow["type"] == wide["type"] == "log"
+    assert not {"tickvals", "ticktext"} & set(narrow)
+    assert len(wide["tickvals"]) == len(wide["ticktext"]) > 2
+
+
 class Loss(Remembers):
     """Over decades."""
 
