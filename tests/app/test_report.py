@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from population_operator.app.manifest import loads
 from population_operator.app.report import render, write_report
 from population_operator.app.report.cast import MAX_DRAWN
+from population_operator.app.report.reproduce import manifest
 from population_operator.core.history import history
 from tests.app.html import Document
 from tests.builders import a_choice, a_float, an_experiment, an_integer, when
@@ -158,6 +160,22 @@ def test_secrets_stay_behind() -> None:
     document = page(a_run(small().set("spec.worker.local", local)))
     assert "hunter2" not in document.words
     assert "seventeen" in document.words
+
+
+def test_what_only_sounds_like_a_secret_stays() -> None:
+    env = {"TOKENIZERS_PARALLELISM": "off", "GITHUBTOKEN": "hunter2", "HF_TOKEN": "hunter3"}
+    experiment = (
+        small()
+        .parameters(a_choice("token_mixer", "pool", "conv"), a_float("lr", 1e-4, 1.0, log=True))
+        .initial({"token_mixer": "pool", "lr": 0.5})
+        .set("spec.worker.local", {"command": ["true"], "env": env})
+    )
+    text = manifest(experiment.build())
+    again = loads(text)
+    assert "hunter" not in text
+    assert again.spec.initial == experiment.build().spec.initial
+    assert again.spec.worker.local is not None
+    assert again.spec.worker.local.env["TOKENIZERS_PARALLELISM"] == "off"
 
 
 def test_no_report_at_all() -> None:
