@@ -41,6 +41,16 @@ def test_not_finite() -> None:
     assert math.isnan(plain(".NaN"))
 
 
+@pytest.mark.parametrize("sign", ["", "-", "+"])
+def test_a_number_of_any_length(sign: str) -> None:
+    """What no float holds is a word; 21 digits are a float, and 20 may be whole."""
+    assert plain(sign + "9" * 5000) == sign + "9" * 5000
+    assert read_yaml(f"a: {sign}{'9' * 5000}") == [{"a": sign + "9" * 5000}]
+    assert plain(f"{sign}{10**20}") == float(f"{sign}{10**20}")
+    assert isinstance(plain(f"{sign}{10**20}"), float)
+    assert plain("18446744073709551615") == 2**64 - 1
+
+
 def test_the_kubectl_that_is_here_agrees(tmp_path: Path) -> None:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
@@ -97,6 +107,8 @@ def test_documents_that_are_empty_do_not_count() -> None:
         ("a: b: c", "quote a value", 1, 5),
         ("a: [1,", "", 2, 1),
         ("a: \x00", "U+0000 is not allowed", 1, 4),
+        ("é" * 10 + "\x01", "U+0001 is not allowed", 1, 11),
+        ("é: é\né: é\x7fé\x01", "U+007F is not allowed", 2, 5),
     ],
 )
 def test_what_is_no_yaml(text: str, reason: str, line: int, column: int) -> None:

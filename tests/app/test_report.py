@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from population_operator.app.manifest import loads
 from population_operator.app.report import render, write_report
 from population_operator.app.report.cast import MAX_DRAWN
+from population_operator.app.report.reproduce import manifest
 from population_operator.core.history import history
 from tests.app.html import Document
 from tests.builders import a_choice, a_float, an_experiment, an_integer, when
@@ -160,6 +162,22 @@ def test_secrets_stay_behind() -> None:
     assert "seventeen" in document.words
 
 
+def test_what_only_sounds_like_a_secret_stays() -> None:
+    env = {"TOKENIZERS_PARALLELISM": "off", "GITHUBTOKEN": "hunter2", "HF_TOKEN": "hunter3"}
+    experiment = (
+        small()
+        .parameters(a_choice("token_mixer", "pool", "conv"), a_float("lr", 1e-4, 1.0, log=True))
+        .initial({"token_mixer": "pool", "lr": 0.5})
+        .set("spec.worker.local", {"command": ["true"], "env": env})
+    )
+    text = manifest(experiment.build())
+    again = loads(text)
+    assert "hunter" not in text
+    assert again.spec.initial == experiment.build().spec.initial
+    assert again.spec.worker.local is not None
+    assert again.spec.worker.local.env["TOKENIZERS_PARALLELISM"] == "off"
+
+
 def test_no_report_at_all() -> None:
     def kill(simulation, count: int) -> None:  # type: ignore[no-untyped-def]
         for worker in ("w0", "w1"):
@@ -219,14 +237,44 @@ def test_conditional_and_categorical_parameters() -> None:
     assert any(y is not None for y in drawn)
 
 
-def test_minimizing_over_decades_has_a_log_axis() -> None:
-    class Loss(Remembers):
-        def train(self, *args):  # type: ignore[no-untyped-def]
-            weights, score = super().train(*args)
-            return weights, 10 ** (-100 * score)
+def test_a_narrow_log_axis_has_ticks_of_plotlys_own() -> None:
+    experiment = small().parameters(
+        a_float("decay", 0.9, 0.999, log=True), a_float("lr", 1e-4, 1.0, log=True)
+    )
+    found = page(a_run(experiment)).figures
+    narrow, wide = (found[f"schedule-{index}"]["layout"]["yaxis"] for index in (0, 1))
+    assert narrow["type"] == wide["type"] == "log"
+    assert not {"tickvals", "ticktext"} & set(narrow)
+    assert len(wide["tickvals"]) == len(wide["ticktext"]) > 2
 
+
+class Loss(Remembers):
+    """Over decades."""
+
+    def train(self, *args):  # type: ignore[no-untyped-def]
+        weights, score = super().train(*args)
+        return weights, 10 ** (-100 * score)
+
+
+def test_minimizing_over_decades_has_a_log_axis() -> None:
     run = a_run(small().minimize(), Loss())
     assert page(run).figures["scores"]["layout"]["yaxis"]["type"] == "log"
+
+
+def test_a_target_stands_where_it_is_on_either_axis() -> None:
+    """plotly.js takes a shape's value as it is on a log axis, and a text's as its logarithm."""
+    log = page(a_run(small().minimize().target(1e-300), Loss())).figures["scores"]["layout"]
+    assert log["yaxis"]["type"] == "log"
+    assert [(one["y0"], one["y1"]) for one in log["shapes"]] == [(1e-300, 1e-300)]
+    assert [one["y"] for one in log["annotations"]] == [-300]
+    linear = page(a_run(small().target(20))).figures["scores"]["layout"]
+    assert [one["y"] for one in linear["annotations"]] == [20] == [linear["shapes"][0]["y0"]]
+
+
+def test_a_target_that_no_log_axis_has_is_not_drawn() -> None:
+    layout = page(a_run(small().minimize().target(0), Loss())).figures["scores"]["layout"]
+    assert layout["yaxis"]["type"] == "log"
+    assert not {"shapes", "annotations"} & set(layout)
 
 
 def test_writing_it_does_not_import_plotly(run: Run, tmp_path: Path) -> None:

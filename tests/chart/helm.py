@@ -57,8 +57,10 @@ class Helm:
             # Which one a helm takes by itself depends on how it was built.
             return self("template", release, str(CHART), f"--kube-version={VERSION}", *where)
 
-    def objects(self, values: Object, namespace: str = "population") -> list[Object]:
-        rendered = yaml.safe_load_all(self.text(values, namespace=namespace))
+    def objects(
+        self, values: Object, release: str = "pop", namespace: str = "population"
+    ) -> list[Object]:
+        rendered = yaml.safe_load_all(self.text(values, release, namespace))
         return [one for one in rendered if one]
 
 

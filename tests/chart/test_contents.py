@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from population_operator.api.schema import KINDS
+from population_operator.app.yaml_reader import read_yaml
 from tests.chart.helm import FILES, Helm, Object, pick
 from tests.chart.matrix import MATRIX
 
@@ -128,6 +129,39 @@ def test_the_policy_covers_the_hooks_pods(helm: Helm) -> None:
     assert [of_service <= one.items() for one in labels] == [False, True, False]
 
 
+OWN = (
+    "helm.sh/chart",
+    *(f"app.kubernetes.io/{one}" for one in ("name", "instance", "component", "version")),
+    *(f"app.kubernetes.io/{one}" for one in ("managed-by", "part-of")),
+)
+
+
+def labels_of(one: Object) -> list[dict[str, str]]:
+    """Its labels, and those of the Pods that it makes."""
+    template = one.get("spec", {}).get("template")
+    return [part["metadata"]["labels"] for part in (one, template) if part]
+
+
+def test_nobodys_labels_take_the_place_of_the_charts_own(helm: Helm) -> None:
+    """A key that stands twice is an error to some readers; to others the last one counts."""
+
+    def rendered(labels: Object, pods: Object, monitors: Object) -> list[Object]:
+        kinds = ("serviceMonitor", "podMonitor", "rules", "dashboard")
+        metrics = {kind: {"enabled": True, "labels": monitors} for kind in kinds}
+        values = {"commonLabels": labels, "podLabels": pods, "metrics": metrics}
+        return read_yaml(helm.text(values | {"crds": {"enabled": False}}))
+
+    def own(objects: list[Object]) -> list[list[dict[str, str]]]:
+        labels = [labels_of(one) for one in objects]
+        return [[{k: v for k, v in part.items() if k in OWN} for part in one] for one in labels]
+
+    mine = dict.fromkeys(OWN, "mine")
+    objects = rendered(mine | {"team": "all"}, mine | {"team": "pods"}, mine | {"team": "monitors"})
+    assert own(objects) == own(rendered({}, {}, {}))
+    assert [one["team"] for one in labels_of(pick(objects, "Deployment"))] == ["all", "pods"]
+    assert [one["team"] for one in labels_of(pick(objects, "ServiceMonitor"))] == ["monitors"]
+
+
 def test_one_replica_can_be_drained(helm: Helm) -> None:
     assert "PodDisruptionBudget" not in {one["kind"] for one in helm.objects({})}
     assert pick(helm.objects({"replicas": 2}), "PodDisruptionBudget")["spec"]["minAvailable"] == 1
@@ -138,17 +172,26 @@ def test_the_test_trains_the_example() -> None:
     assert ours.read_bytes() == example.read_bytes(), "make crds copies it"
 
 
-def test_the_test_submits_a_valid_experiment(helm: Helm) -> None:
+LONG = "the-release-of-my-team-with-a-name-that-goes-on-a-lot"
+"""As long as Helm takes one, and with a hyphen where the name of the test ends."""
+
+
+@pytest.mark.parametrize(
+    ("values", "release"), [({}, "pop"), (MATRIX["placed"], "pop"), ({}, LONG)]
+)
+def test_the_test_submits_a_valid_experiment(helm: Helm, values: Object, release: str) -> None:
     from population_operator.api import parse
 
-    for values in ({}, MATRIX["placed"]):
-        objects = helm.objects(values)
-        text = next(
-            one["data"]["experiment.yaml"]
-            for one in objects
-            if one["kind"] == "ConfigMap" and "experiment.yaml" in one["data"]
-        )
-        parse(yaml.safe_load(text))
+    objects = helm.objects(values, release)
+    text = next(
+        one["data"]["experiment.yaml"]
+        for one in objects
+        if one["kind"] == "ConfigMap" and "experiment.yaml" in one["data"]
+    )
+    name = parse(yaml.safe_load(text)).metadata.name
+    assert name.endswith("-test")
+    assert pick(objects, "Role", name)["rules"][1]["resourceNames"] == [name]
+    assert pick(objects, "Pod", name)["spec"]["serviceAccountName"] == name
 
 
 def test_the_dashboard_is_the_generated_one() -> None:

@@ -8,7 +8,7 @@ from population_operator.core.fold import JournalGapError, fold
 from population_operator.core.history import DecisionTaken, History, PhaseEntered, history
 from population_operator.core.incidents import IncidentKind
 from population_operator.model.decision import DecisionKind
-from population_operator.model.entry import Cause, Entry, Phase, Reported
+from population_operator.model.entry import Cause, Entry, Issued, Phase, Reported
 from population_operator.model.state import State
 from tests.journals import Remembers, Run, a_run, crashing, small
 
@@ -42,6 +42,16 @@ def test_entry_by_entry_and_all_at_once_are_the_same(crashed: Run) -> None:
 def test_a_gap_is_refused(crashed: Run) -> None:
     with pytest.raises(JournalGapError):
         history(crashed.entries[:3] + crashed.entries[4:])
+
+
+def test_what_names_nobody_is_refused(crashed: Run) -> None:
+    entries = list(crashed.entries)
+    place = next(n for n, e in enumerate(entries) if any(isinstance(d, Issued) for d in e.decided))
+    forged = Issued(worker="w0", incarnation=1, member="m99")
+    decided = (*entries[place].decided, forged)
+    entries[place] = entries[place].model_copy(update={"decided": decided})
+    with pytest.raises(JournalGapError, match=rf"entry {place + 1} .*'m99'"):
+        history(entries)
 
 
 def test_a_report_that_the_fold_refuses_is_none() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from population_operator.app.simulate import simulate
 from population_operator.core.verify import Verdict, verify
-from population_operator.model.entry import Decided, Entry, Reported
-from tests.builders import an_experiment
+from population_operator.model.entry import Decided, Entry, Issued, Reported, SpecObserved
+from tests.builders import a_choice, an_experiment
 from tests.simulation.programs import Climb
 
 EXPERIMENT = an_experiment().size(4).truncation(0.25).synchronous().steps(2, 12).build()
@@ -58,6 +58,33 @@ def test_a_changed_value(journal: tuple[Entry, ...]) -> None:
     verdict = verify(tampered(journal, "decided", Decided, change))
     assert "0.123" in reason(verdict)
     assert "decided[" in reason(verdict)
+
+
+def test_an_order_to_a_member_that_is_not_there(journal: tuple[Entry, ...]) -> None:
+    """`fold` is total only over what `decide` produces."""
+
+    def change(event: Issued) -> Issued:
+        return event.model_copy(update={"member": "m99"})
+
+    assert "m99" in reason(verify(tampered(journal, "decided", Issued, change)))
+
+
+def test_a_decision_on_a_member_that_nobody_could_name(journal: tuple[Entry, ...]) -> None:
+    def change(event: Decided) -> Decided:
+        return Decided(decision=event.decision.model_copy(update={"member": "somebody"}))
+
+    assert "somebody" in reason(verify(tampered(journal, "decided", Decided, change)))
+
+
+def test_what_was_observed_and_cannot_be_replayed(journal: tuple[Entry, ...]) -> None:
+    """Another space, under which no decision of the run can be read."""
+    other = an_experiment().parameters(a_choice("optimizer", "adam", "sgd")).size(4).build()
+    reported = (e for e in journal if any(isinstance(o, Reported) for o in e.observed))
+    entry = next(reported)
+    place = journal.index(entry)
+    observed = (SpecObserved(experiment=other), *entry.observed)
+    forged = [*journal[:place], entry.model_copy(update={"observed": observed})]
+    assert verify([*forged, *journal[place + 1 :]]).divergence is not None
 
 
 def test_a_changed_score(journal: tuple[Entry, ...]) -> None:

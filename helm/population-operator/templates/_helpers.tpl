@@ -25,13 +25,27 @@ app.kubernetes.io/component: operator
 {{- end }}
 
 {{- define "population.labels" -}}
+{{ include "population.labelsAnd" (list . dict) }}
+{{- end }}
+
+{{- /*
+(list . labels): those of everything, and `labels`. The chart's own cannot be said otherwise: what
+selects counts on them.
+*/ -}}
+{{- define "population.labelsAnd" -}}
+{{- $labels := default dict (index . 1) }}
+{{- with index . 0 }}
+{{- $ours := list "helm.sh/chart" "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "app.kubernetes.io/part-of" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
 {{ include "population.releaseLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: population-operator
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{- range $key, $value := merge (dict) $labels (default dict .Values.commonLabels) }}
+{{- if not (has $key $ours) }}
+{{ toYaml (dict $key $value) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 

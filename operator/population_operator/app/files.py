@@ -11,10 +11,16 @@ def replace_file(path: Path, parts: Iterable[bytes]) -> None:
     """Replace a file's content at once and durably: whatever dies meanwhile, one of both is there.
 
     The parts are written one after the other, so that a large file is never in memory as a whole.
+    Links are followed. What is no file (a pipe, /dev/stdout) cannot be replaced: it is written to.
 
     Raises:
       OSError: the disk is full, or the folder cannot be written to. The old content stands.
     """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as device:
+            device.writelines(parts)
+        return
+    path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         with temporary.open("wb") as file:

@@ -18,6 +18,8 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 MAX_DEPTH = 64
 MAX_NODES = 100_000
+LONGEST = 21
+"""So many digits are more than 64 bits, as more are; Python refuses to read thousands."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -60,9 +62,10 @@ def read_yaml(text: str) -> list[Any]:
         reason = ", ".join(part for part in (error.context, error.problem) if part)
         raise YamlError(_advice(reason, text, where[0]), *where) from None
     except yaml.reader.ReaderError as error:
-        at = text[: error.position]
-        column = error.position - (at.rfind("\n") + 1) + 1
-        reason = f"the character U+{ord(text[error.position]):04X} is not allowed"
+        # The first of its kind; libyaml gives its place in bytes, and its pure twin in characters.
+        at = text[: text.index(chr(error.character))]
+        column = len(at) - (at.rfind("\n") + 1) + 1
+        reason = f"the character U+{error.character:04X} is not allowed"
         raise YamlError(reason, at.count("\n") + 1, column) from None
 
 
@@ -201,4 +204,6 @@ def plain(word: str) -> Any:
 def _integer(digits: str) -> int:
     if digits[:2].lower() in ("0x", "0o", "0b"):
         return int(digits, 0)
-    return int(digits, 8) if len(digits) > 1 and digits[0] == "0" else int(digits)
+    if len(digits) > 1 and digits[0] == "0":
+        return int(digits, 8)
+    return int(digits[:LONGEST])

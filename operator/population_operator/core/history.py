@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from population_operator.api import PopulationExperiment, Value
 from population_operator.core import incidents
-from population_operator.core.fold import Draft, JournalGapError, apply
+from population_operator.core.fold import Draft, JournalGapError, apply, must_be_next
 from population_operator.core.incidents import REPLACEMENTS, Incident, IncidentKind
 from population_operator.model.decision import Decision, DecisionKind
 from population_operator.model.entry import (
@@ -138,18 +138,25 @@ class History:
         """Take in the next entry; returns what is worth telling of it.
 
         Raises:
-          JournalGapError: the entry's number is not the next one.
+          JournalGapError: the entry's number is not the next one, or it names what is not there.
         """
-        if entry.seq != self.state.seq + 1:
-            raise JournalGapError(f"entry {entry.seq} does not follow entry {self.state.seq}")
+        must_be_next(self.state, entry)
         seen, draft = len(self.happenings), Draft(self.state, entry.time)
+        try:
+            self._take(draft, entry)
+        except (LookupError, ValueError) as error:
+            why = f"{type(error).__name__}: {error}"
+            told = f"entry {entry.seq} does not follow entry {self.state.seq} ({why})"
+            raise JournalGapError(told) from error
+        self.state = draft.freeze()
+        return tuple(self.happenings[seen:])
+
+    def _take(self, draft: Draft, entry: Entry) -> None:
         for event in entry.observed:
             self._observe(draft, event)
         draft.mark()
         for consequence in entry.decided:
             self._follow(draft, consequence)
-        self.state = draft.freeze()
-        return tuple(self.happenings[seen:])
 
     def _observe(self, draft: Draft, event: Observed) -> None:
         before = draft.state

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from population_operator.core.decide import conclude
-from population_operator.core.fold import JournalGapError, fold
+from population_operator.core.fold import JournalGapError, fold, must_be_next
 from population_operator.model.entry import Entry
 from population_operator.model.state import State
 
@@ -32,15 +32,25 @@ def verify(entries: Iterable[Entry]) -> Verdict:
     """Feed the observed half of each entry to `decide` and compare the decided half."""
     state, count = State(), 0
     for entry in entries:
-        try:
-            after = fold(state, entry)
-        except JournalGapError as error:
-            return Verdict(count, state, Divergence(entry.seq, str(error)))
-        expected = conclude(state, entry.observed, entry.time)
-        if expected is None or expected.decided != entry.decided:
-            return Verdict(count, state, Divergence(entry.seq, _difference(expected, entry)))
-        state, count = after, count + 1
+        if reason := _reason(state, entry):
+            return Verdict(count, state, Divergence(entry.seq, reason))
+        # Not before: `fold` is total only over what follows.
+        state, count = fold(state, entry), count + 1
     return Verdict(count, state)
+
+
+def _reason(state: State, entry: Entry) -> str:
+    """Why the entry does not follow; nothing where it does."""
+    try:
+        must_be_next(state, entry)
+        expected = conclude(state, entry.observed, entry.time)
+    except JournalGapError as error:
+        return str(error)
+    except (LookupError, ValueError) as error:  # No such thing was ever observed.
+        return f"what it observed cannot be replayed ({type(error).__name__}: {error})"
+    if expected is None or expected.decided != entry.decided:
+        return _difference(expected, entry)
+    return ""
 
 
 def _difference(expected: Entry | None, entry: Entry) -> str:

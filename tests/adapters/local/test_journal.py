@@ -10,11 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from population_operator.adapters.local import journal as module
 from population_operator.adapters.local.journal import FileJournal, JournalInUseError, read
-from population_operator.model.entry import Entry
+from population_operator.api.scalars import LIMIT
+from population_operator.model.entry import Entry, SpecObserved
 from population_operator.ports import ConflictError, JournalUnavailableError
+from tests.builders import an_experiment
 from tests.conformance.entries import plain, rich
 
 KEY = "any"
@@ -128,6 +131,17 @@ def test_text_with_every_kind_of_line_end_stays_in_one_line(path: Path) -> None:
     append(path, rich(1), plain(2, detail="a\r\nb\x0b\x0c\x1c\x85\u2028c"))
     assert len(path.read_bytes().splitlines()) == 2
     assert load(path) == (rich(1), plain(2, detail="a\r\nb\x0b\x0c\x1c\x85\u2028c"))
+
+
+def test_an_entry_that_nobody_could_read_is_not_written(path: Path) -> None:
+    """A copy of a model is not validated."""
+    experiment = an_experiment().build()
+    population = experiment.spec.population.model_copy(update={"seed": LIMIT + 1})
+    spec = experiment.spec.model_copy(update={"population": population})
+    changed = SpecObserved(experiment=experiment.model_copy(update={"spec": spec}))
+    with pytest.raises(ValidationError, match="seed"):
+        append(path, plain(1), Entry(seq=2, time=2.0, observed=(changed,)))
+    assert read(path) == (plain(1),)
 
 
 # --- the lock ---

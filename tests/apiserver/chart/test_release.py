@@ -8,6 +8,7 @@ from tests.apiserver.chart.release import Release
 from tests.apiserver.cluster import Cluster
 from tests.apiserver.conftest import Namespace
 from tests.apiserver.experiments.operator_process import until
+from tests.chart.helm import CHART, HelmFailed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -16,6 +17,15 @@ KEPT = {f"secret/{MASTER}"} | {
     f"customresourcedefinition.apiextensions.k8s.io/population{kind}.population-operator.io"
     for kind in ("experiments", "members", "journals")
 }
+
+
+def test_a_second_release_in_a_namespace_is_refused(release: Release) -> None:
+    """It would stand by for ever, and nobody would see to what it watches."""
+    release.install()
+    other = ("--set", "crds.enabled=false,watchNamespaces={default}")
+    with pytest.raises(HelmFailed, match=f"pop is in namespace {release.namespace} already"):
+        release.run("install", "other", str(CHART), *other)
+    release.install(replicas=2)
 
 
 def test_install_test_upgrade_uninstall(

@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 import yaml
 
 from population_operator.algorithms import tpe
+from population_operator.api.scalars import LIMIT
 from population_operator.app.cli import program_name, run_command
 from population_operator.app.cli.errors import BAD_INPUT, COMPLETE, FAILED, INTERRUPTED
 from tests.journals import Remembers, Run, a_run, crashing, small
@@ -83,6 +87,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
         (["run"], "population run: missing argument 'FILE'"),
         (["run", "a.yaml", "--sed", "3"], "no such option"),
         (["run", "a.yaml", "--seed", "x"], "invalid value for '--seed'"),
+        (["run", "a.yaml", "--seed", str(LIMIT + 1)], "invalid value for '--seed'"),
         (["schedule", "x", "-o", "xml"], "'xml' is not one of"),
     ],
 )
@@ -93,6 +98,13 @@ def test_usage_errors_are_one_line(
     line = complaint(capsys)
     assert told in line
     assert "--help`)" in line
+
+
+def test_the_largest_seed_of_a_manifest_is_one_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["run", str(tmp_path / "a.yaml"), "--seed", str(LIMIT)]) == BAD_INPUT
+    assert "no such file" in complaint(capsys)
 
 
 def test_it_is_the_plugin_of_kubectl(capsys: pytest.CaptureFixture[str]) -> None:
@@ -206,6 +218,30 @@ def test_a_damaged_journal_is_a_failure_whoever_reads_it(
     assert "line 2 " in complaint(capsys)
 
 
+@pytest.mark.parametrize("command", ["run", "verify", "status", "report", "schedule", "lineage"])
+def test_a_forged_journal_is_a_failure_whoever_reads_it(
+    command: str,
+    run: Run,
+    manifest: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    journal = run.save(tmp_path / "out") / "journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    place = next(i for i, line in enumerate(lines) if '"kind":"issued"' in line)
+    orders = json.loads(lines[place])
+    for order in orders["decided"]:
+        if order["kind"] == "issued":
+            order["member"] = "m99"
+    lines[place] = json.dumps(orders) + "\n"
+    journal.write_text("".join(lines))
+    target = [str(manifest), "--output"] if command == "run" else []
+    assert run_command([command, *target, str(tmp_path / "out")]) == FAILED
+    told = complaint(capsys)
+    assert told.startswith(f"{journal}: entry {place + 1} ")
+    assert "m99" in told
+
+
 def test_verify_agrees(folder: str, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["verify", folder]) == COMPLETE
     assert f"{len(run.entries)} entries" in capsys.readouterr().out
@@ -230,6 +266,22 @@ def test_status_shows_everybody(folder: str, run: Run, capsys: pytest.CaptureFix
     assert "copies" in out
 
 
+def test_colors_in_a_pipe_do_not_narrow_it(
+    folder: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("LINES", "6")
+    assert run_command(["status", folder]) == COMPLETE
+    plain = capsys.readouterr().out
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert run_command(["status", folder]) == COMPLETE
+    colored = capsys.readouterr().out
+    assert "\x1b[" in colored
+    assert re.sub(r"\x1b\[[\d;]*m", "", colored) == plain
+
+
 def test_status_for_programs(folder: str, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["status", folder, "-o", "json"]) == COMPLETE
     found = json.loads(capsys.readouterr().out)
@@ -245,8 +297,35 @@ def test_report_says_where_it_is(
     other = tmp_path / "page.html"
     assert run_command(["report", f"{folder}/journal.jsonl", "-o", str(other)]) == COMPLETE
     assert other.stat().st_size == (Path(folder) / "report.html").stat().st_size
-    assert run_command(["report", folder, "-o", str(tmp_path / "no" / "x.html")]) == FAILED
-    assert "no such file or directory" in capsys.readouterr().err
+
+
+def test_a_report_goes_into_a_folder_that_is_there(
+    folder: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for output in (".", "..", str(tmp_path)):
+        assert run_command(["report", folder, "-o", output]) == BAD_INPUT
+        assert complaint(capsys) == f"{output}: is a folder: give the page's file"
+    assert run_command(["report", folder, "-o", "no/x.html"]) == BAD_INPUT
+    assert complaint(capsys) == "no/x.html: there is no folder no: make it first"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_can_go_to_a_pipe(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its place is not told, since that may be the same pipe. (Broken, /dev/stdout stays so.)"""
+    pipe, pages = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: pages.append(pipe.read_text()), daemon=True)
+    reader.start()
+    assert run_command(["report", folder, "-o", str(pipe)]) == COMPLETE
+    reader.join(10)
+    assert [page.strip()[-7:] for page in pages] == ["</html>"]
+    assert capsys.readouterr().out == ""
 
 
 def test_the_schedule_in_every_form(folder: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,10 +55,31 @@ def test_a_log_has_a_line_for_each_event_and_interval(run: Run) -> None:
     assert not any("continues at step" in line for line in lines)
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 def test_a_terminal_is_left_as_it_was(run: Run) -> None:
-    out = followed(run, Console(file=io.StringIO(), force_terminal=True, width=100, height=30))
+    environment = {"TERM": "xterm"}
+    out = followed(run, Console(file=Terminal(), width=100, height=30, _environ=environment))
     assert out.count("\x1b[?25l") == out.count("\x1b[?25h") == 1
     assert "Complete" in out.rsplit("\x1b[?25l", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("file", "environment"),
+    [
+        (io.StringIO, {"TERM": "xterm", "FORCE_COLOR": "1"}),
+        (Terminal, {"TERM": "dumb"}),
+    ],
+)
+def test_what_cannot_be_drawn_on_again_gets_lines(
+    run: Run, file: type[io.StringIO], environment: dict[str, str]
+) -> None:
+    out = followed(run, Console(file=file(), width=80, _environ=environment))
+    assert not re.search(r"\x1b\[(?!\d*(;\d+)*m)", out)  # Colors at most.
+    assert sum(" copies " in line for line in out.splitlines()) == run.state.exploits
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (60, 12), (200, 16)])

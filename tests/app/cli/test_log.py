@@ -14,6 +14,7 @@ from population_operator.app.simulate import Simulation, simulate
 from population_operator.core.history import History, history
 from population_operator.model.entry import Cause, Entry
 from tests.algorithms.bandits import a_bandit
+from tests.app.cli.test_live import Terminal
 from tests.journals import a_run, small
 from tests.simulation.test_bandits import Learning
 
@@ -162,12 +163,13 @@ def test_workers_that_start_at_once_are_not_told() -> None:
 
 def test_the_table_says_who_starts() -> None:
     log = Starting()
-    console = Console(file=log.out, width=120, height=30, force_terminal=True)
+    out = Terminal()
+    console = Console(file=out, width=120, height=30, _environ={"TERM": "xterm"})
     with LiveTable(console, lambda: log.now, lambda: frozenset({"w1"})) as table:
         table.update(log.history.state, log.history)
-    assert "1/2 workers busy, 1 starting" in log.out.getvalue()
-    assert "waits until w1 has started" in log.out.getvalue()
-    assert "waits until w0 has started" not in log.out.getvalue()
+    assert "1/2 workers busy, 1 starting" in out.getvalue()
+    assert "waits until w1 has started" in out.getvalue()
+    assert "waits until w0 has started" not in out.getvalue()
 
 
 # --- a run that goes on ---

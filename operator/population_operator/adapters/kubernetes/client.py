@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 from kubernetes.aio import client as generated
 from kubernetes.aio import config
+from yaml import YAMLError
 
 Object = dict[str, Any]
 
@@ -79,16 +80,14 @@ class Client:
         Returns the client, and the namespace that the context or the Pod is in.
 
         Raises:
-          ConfigException: there is neither, or the context is not in the kubeconfig.
+          ConfigException: there is neither, the kubeconfig cannot be used, or lacks the context.
         """
         configuration = generated.Configuration()
         file = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
         asked = kubeconfig is not None or context is not None
         try:
             _must_exist(file)
-            loader = await config.load_kube_config(  # type: ignore[no-untyped-call]
-                config_file=file, context=context, client_configuration=configuration
-            )
+            loader = await _loaded(file, context, configuration)
         except config.ConfigException:
             namespace = _own_namespace()
             if asked or not namespace:
@@ -257,6 +256,19 @@ def _must_exist(files: str) -> None:
     """One of them, with colons between: the library only prints which is missing."""
     if not any(Path(file).expanduser().exists() for file in files.split(os.pathsep) if file):
         raise config.ConfigException(f"there is no {files}")
+
+
+async def _loaded(files: str, context: str | None, into: generated.Configuration) -> Any:
+    """The library's loader; what it trips over in a file that is none becomes its own exception."""
+    try:
+        return await config.load_kube_config(  # type: ignore[no-untyped-call]
+            config_file=files, context=context, client_configuration=into
+        )
+    except (TypeError, LookupError, AttributeError) as error:
+        told = f"{files} is empty, or lacks what a kubeconfig has"
+        raise config.ConfigException(told) from error
+    except (YAMLError, ValueError) as error:
+        raise config.ConfigException(f"{files} is no kubeconfig: {error}") from error
 
 
 def _own_namespace() -> str:

@@ -124,8 +124,9 @@ class FileJournal:
 
     async def append(self, key: str, entry: Entry) -> Entry:
         line = entry.model_dump_json().encode() + b"\n"
+        written = Entry.model_validate_json(line)  # First: what nobody can read is not written.
         await asyncio.to_thread(self._append, entry.seq, line)
-        return Entry.model_validate_json(line)
+        return written
 
     def _load(self) -> tuple[Entry, ...]:
         with self._lock:

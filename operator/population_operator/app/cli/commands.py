@@ -32,6 +32,8 @@ Target = Annotated[
     str,
     typer.Argument(metavar="DIR|NAME", help="The folder of a run; or an experiment on a cluster."),
 ]
+MAX_SEED = 2**53 - 1
+"""`LIMIT` of api/scalars.py, whose import would cost `--help` too much."""
 CLUSTER = "Where an experiment is"
 Namespace = Annotated[
     str | None,
@@ -121,7 +123,9 @@ def run(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, help="In place of population.seed.", show_default=False),
+        typer.Option(
+            min=0, max=MAX_SEED, help="In place of population.seed.", show_default=False
+        ),
     ] = None,
 ) -> int:  # fmt: skip
     from population_operator.app.cli.errors import problems_of

@@ -22,11 +22,16 @@ FRAME = 0.1
 EVENTS = 5
 
 
+def redraws(console: Console) -> bool:
+    """Whether a picture can take the place of the one before. FORCE_COLOR makes no terminal."""
+    return console.is_interactive and console.file.isatty()
+
+
 class LiveTable:
     """Shows a run as it goes; a context manager, since a terminal must be left as it was found.
 
     On a terminal the whole picture is drawn again at most ten times a second. Elsewhere there are
-    lines, see `Log`.
+    lines, see `Log`; on a dumb terminal, too.
 
     Args:
       console: where to write; by default a terminal or file behind stdout.
@@ -51,7 +56,7 @@ class LiveTable:
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if redraws(self._console):
             self._live = Live(console=self._console, auto_refresh=False, redirect_stderr=False)
             self._live.start()
         return self

@@ -12,13 +12,14 @@ from population_operator.adapters.local import RunFolder
 from population_operator.api import PopulationExperiment
 from population_operator.api.changes import refused_changes
 from population_operator.api.problems import ManifestError, Problem
-from population_operator.app.cli.errors import COMPLETE, FAILED, INTERRUPTED
+from population_operator.app.cli.errors import COMPLETE, FAILED, INTERRUPTED, UserError
 from population_operator.app.cli.live import LiveTable
 from population_operator.app.embedded import EmbeddedRun, Program
 from population_operator.app.manifest import load
 from population_operator.app.report import write_report
 from population_operator.app.result import write_result
-from population_operator.core.history import History
+from population_operator.core.fold import JournalGapError
+from population_operator.core.history import History, history
 from population_operator.model.entry import Entry, Phase
 from population_operator.model.state import State
 
@@ -45,11 +46,11 @@ def run(file: Path, output: Path | None, seed: int | None) -> int:
 async def _run(experiment: PopulationExperiment, program: Program, folder: RunFolder) -> int:
     embedded = EmbeddedRun(experiment, folder)
     try:
-        before = _history(await embedded.known())
+        before = _history(await embedded.known(), folder)
         _refuse_changes(experiment, before.state)
         if before.state.phase.ended:
             await embedded.tidy(before.state)
-            history = _history(await embedded.known())
+            history = _history(await embedded.known(), folder)
             print(f"{folder.root} holds a run that has ended; another --output starts a new one")
         else:
             with LiveTable(starting=embedded.starting) as table:
@@ -101,11 +102,12 @@ def _refuse_changes(experiment: PopulationExperiment, before: State) -> None:
         raise ManifestError(problems)
 
 
-def _history(entries: tuple[Entry, ...]) -> History:
-    history = History()
-    for entry in entries:
-        history.add(entry)
-    return history
+def _history(entries: tuple[Entry, ...], folder: RunFolder) -> History:
+    try:
+        return history(entries)
+    except JournalGapError as error:
+        told = f"{folder.journal}: {error}: the file was changed"
+        raise UserError(told, code=FAILED) from error
 
 
 def _conclude(state: State, folder: RunFolder) -> int:

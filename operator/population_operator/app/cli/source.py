@@ -57,7 +57,7 @@ class Run:
         """Everything that happened.
 
         Raises:
-          UserError: nothing happened yet, or the journal has a hole.
+          UserError: nothing happened yet, or the journal has a hole or was forged.
         """
         try:
             return history(self.begun())

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from population_operator.app import words
 from population_operator.app.cli.errors import COMPLETE
-from population_operator.app.cli.live import EVENTS
+from population_operator.app.cli.live import EVENTS, redraws
 from population_operator.app.cli.recent import Recent
 from population_operator.app.cli.source import Run
 from population_operator.app.cli.table import picture
@@ -31,7 +31,7 @@ def status(run: Run, output: str) -> int:
         print(Result.of(run.history(), run.checkpoints, conditions).to_json(), end="")
         return COMPLETE
     console = Console()
-    if not console.is_terminal:
+    if not console.file.isatty():
         console = Console(width=max(console.width, WIDTH))
     if run.entries or run.status is None:
         _print_picture(run, console)
@@ -48,7 +48,7 @@ def _print_picture(run: Run, console: Console) -> None:
     recent = Recent(EVENTS)
     recent.take(history.happenings, state.started_at)
     width, height = console.size
-    if not console.is_terminal:
+    if not redraws(console):
         height = len(state.members) + 20
     console.print(picture(state, history, recent.lines, now=state.time, width=width, height=height))
     if run.status is not None:

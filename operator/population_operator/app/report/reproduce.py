@@ -12,7 +12,10 @@ import yaml
 
 from population_operator.api import PopulationExperiment
 
-SECRET = re.compile(r"token|secret|password|passwd|credential|api_?key|private|access_?key", re.I)
+SECRET = re.compile(
+    r"token(?!i[sz])|secret|password|passwd|credential|api_?key|private|access_?key", re.I
+)
+"""In a name. A tokenizer is none."""
 HIDDEN = "(left out of the report)"
 
 
@@ -57,6 +60,8 @@ def manifest(experiment: PopulationExperiment) -> str:
     said.get("metadata", {}).pop("uid", None)
     head = {"apiVersion": experiment.api_version, "kind": experiment.kind}
     document = without_secrets(head | said)
+    if "initial" in said.get("spec", {}):  # These names are of hyperparameters.
+        document["spec"]["initial"] = said["spec"]["initial"]
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
 
 

@@ -182,9 +182,12 @@ def _axis(parameter: Parameter) -> dict[str, Any]:
             "zeroline": False,
         }
     if domain.scale is Scale.LOG:
+        axis: dict[str, Any] = {"type": "log", "zeroline": False}
         ticks = _ticks(float(domain.min), float(domain.max))
+        if len(ticks) < 2:  # Too narrow for round numbers: plotly.js finds others.
+            return axis
         labels = [words.setting(tick).replace("e-0", "e-") for tick in ticks]
-        return {"type": "log", "zeroline": False, "tickvals": ticks, "ticktext": labels}
+        return axis | {"tickvals": ticks, "ticktext": labels}
     margin = 0.03 * (domain.max - domain.min)
     bounds = {"minallowed": domain.min - margin, "maxallowed": domain.max + margin}
     return {"zeroline": False, "autorangeoptions": bounds}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -57,7 +58,7 @@ def scores(cast: Cast) -> Drawn:
         "hovermode": "closest",
     }
     if spec.objective.target is not None:
-        layout |= _target(spec.objective.target)
+        layout |= _target(spec.objective.target, log=axis.get("type") == "log")
     figure = Figure("scores", f"{metric} over steps", _described(cast), 460, data, layout)
     return Drawn(figure, tuple(_remarks(cast, below)))
 
@@ -173,11 +174,18 @@ def _winner(cast: Cast) -> list[Trace]:
     return [way, spot]
 
 
-def _target(target: float) -> dict[str, Any]:
+def _target(target: float, *, log: bool) -> dict[str, Any]:
+    """A line and its name. On a log axis plotly.js wants a value for a line, and its log for text.
+
+    A target that no such axis has is not drawn.
+    """
+    if log and target <= 0:
+        return {}
     stroke = {"color": "var(--good)", "width": 1.2, "dash": "dash"}
     shape = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": target, "y1": target}
     note = {
-        "xref": "paper", "x": 0, "xanchor": "left", "y": target, "yanchor": "bottom",
+        "xref": "paper", "x": 0, "xanchor": "left", "yanchor": "bottom",
+        "y": math.log10(target) if log else target,
         "text": f"target {words.number(target)}", "showarrow": False,
         "font": {"color": "var(--good)", "size": 11},
     }  # fmt: skip

@@ -7,11 +7,21 @@ from population_operator.core.fold.draft import Draft
 from population_operator.model.entry import Entry, Follows, Observed
 from population_operator.model.state import State
 
-__all__ = ["Draft", "JournalGapError", "apply", "fold"]
+__all__ = ["Draft", "JournalGapError", "apply", "fold", "must_be_next"]
 
 
 class JournalGapError(ValueError):
     """An entry does not follow the last one: the journal has a hole, or is another's."""
+
+
+def must_be_next(state: State, entry: Entry) -> None:
+    """Refuse an entry that is not the next one.
+
+    Raises:
+      JournalGapError: it is not.
+    """
+    if entry.seq != state.seq + 1:
+        raise JournalGapError(f"entry {entry.seq} does not follow entry {state.seq}")
 
 
 def apply(draft: Draft, event: Observed | Follows) -> None:
@@ -29,8 +39,7 @@ def fold(state: State, entry: Entry) -> State:
     Raises:
       JournalGapError: the entry's number is not the next one.
     """
-    if entry.seq != state.seq + 1:
-        raise JournalGapError(f"entry {entry.seq} does not follow entry {state.seq}")
+    must_be_next(state, entry)
     draft = Draft(state, entry.time)
     for event in entry.observed:
         apply(draft, event)
