@@ -15,6 +15,9 @@ from kubernetes.aio import client as generated
 from kubernetes.aio import config
 
 Object = dict[str, Any]
+Body = Object | list[Object]
+"""Of a request: an object, or the steps of a JSON patch."""
+
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 REQUEST_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
@@ -125,6 +128,18 @@ class Client:
             "PATCH", path, {}, body, {"Content-Type": "application/merge-patch+json"}
         )
 
+    async def set_status(self, path: str, uid: str, status: Object) -> Object:
+        """Put the status in the place of the old one, if the object is the one with this uid.
+
+        A merge would leave what only the old one has.
+        """
+        changes: list[Object] = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        content = {"Content-Type": "application/json-patch+json"}
+        return await self._call("PATCH", path, {}, changes, content)
+
     async def try_apply(self, path: str, body: Object) -> Object:
         """What `kubectl apply --server-side` would make of it; nothing is changed."""
         query = {"dryRun": "All", "fieldManager": "kubectl", "force": "true"}
@@ -182,7 +197,7 @@ class Client:
         method: str,
         path: str,
         query: Mapping[str, str],
-        body: Object | None = None,
+        body: Body | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Object:
         limit = aiohttp.ClientTimeout(REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
@@ -195,7 +210,7 @@ class Client:
         method: str,
         path: str,
         query: Mapping[str, str],
-        body: Object | None,
+        body: Body | None,
         headers: Mapping[str, str],
         limit: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
@@ -215,7 +230,7 @@ class Client:
         method: str,
         path: str,
         query: Mapping[str, str],
-        body: Object | None,
+        body: Body | None,
         headers: Mapping[str, str],
         limit: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
