@@ -156,8 +156,8 @@ class KubernetesFleet:
             if pods.gone(pod) is None and (problem := pods.problem(pod)) is not None:
                 found[str(pod["metadata"]["name"])] = problem
         for (worker, _), link in run.connections.items() if run else ():
-            if link.complaint:
-                found[worker] = Problem("MetricMissing", f"{worker}: {link.complaint}")
+            if link.problem is not None:
+                found[worker] = link.problem
         return tuple(dict.fromkeys(found[name] for name in sorted(found)))
 
     def pod_changed(self, old: Object | None, new: Object | None) -> None:
