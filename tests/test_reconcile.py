@@ -25,6 +25,7 @@ from population_operator.model.state import State
 from population_operator.ports import ConflictError, JournalUnavailableError
 from population_operator.reconcile import Reconciler, in_thread
 from tests.builders import an_experiment
+from tests.conformance.loop import ticking
 from tests.simulation.invariants import assert_sound
 from tests.simulation.programs import Climb
 
@@ -109,7 +110,7 @@ class Loop:
         for _ in range(500):
             try:
                 deadline = await self.simulation.reconciler.reconcile(KEY, self.experiment)
-            except (Died, JournalUnavailableError):
+            except (Died, JournalUnavailableError, ConflictError):
                 self.deaths += 1
                 if restarts:
                     self.restart()
@@ -192,12 +193,32 @@ def test_a_journal_that_is_away_for_a_while(undisturbed: tuple[Entry, ...], befo
         assert verify(entries).divergence is None
 
 
-@pytest.mark.parametrize("port", ["journal", "fleet", "views"])
-def test_the_views_are_shown_every_entry_in_order(port: str) -> None:
+def away() -> Exception:
+    return JournalUnavailableError("away")
+
+
+def newer() -> Exception:
+    return ConflictError("newer")
+
+
+@pytest.mark.parametrize(
+    ("port", "error", "before"),
+    [
+        ("journal", Died, True),
+        ("journal", away, True),
+        ("journal", away, False),
+        ("fleet", Died, True),
+        ("fleet", newer, True),
+        ("views", Died, True),
+    ],
+)
+def test_the_views_are_shown_every_entry_in_order(
+    port: str, error: Callable[[], Exception], before: bool
+) -> None:
     """Also those of a pass that died before it came to that."""
     method = {"journal": "append", "fleet": "apply", "views": "show"}[port]
     for at in range(1, 20):
-        loop = Loop.of(port, method=method, at=at, before=True)
+        loop = Loop.of(port, method=method, at=at, before=before, error=error)
         entries = asyncio.run(loop.run(restarts=False))
         assert tuple(loop.views.entries[KEY]) == entries, at
 
@@ -286,7 +307,6 @@ def test_a_world_that_is_ahead_of_the_state_makes_it_read_again() -> None:
                 loop.simulation.clock.advance(deadline)
             except ConflictError:
                 break
-        assert KEY not in reconciler.states
         loads = loop.failing["journal"].calls["load"]
         await reconciler.reconcile(KEY, loop.experiment)
         assert loop.failing["journal"].calls["load"] == loads + 1
@@ -342,19 +362,26 @@ def test_deciding_in_a_thread_leaves_the_loop_free() -> None:
         loop = Loop.of()
         reconciler = loop.simulation.reconciler
         reconciler.decide = in_thread
-        ticks = 0
-
-        async def tick() -> None:
-            nonlocal ticks
-            while True:
-                ticks += 1
-                await asyncio.sleep(0)
-
-        ticking = asyncio.create_task(tick())
-        await reconciler.reconcile(KEY, loop.experiment)
-        ticking.cancel()
-        assert ticks > 3
+        with ticking() as ticks:
+            await reconciler.reconcile(KEY, loop.experiment)
+        assert len(ticks) > 3
         assert reconciler.states[KEY].phase is Phase.RUNNING
+
+    asyncio.run(run())
+
+
+def test_reading_again_leaves_the_loop_free() -> None:
+    """The journal of a long experiment takes seconds to add up."""
+
+    async def run() -> None:
+        loop = Loop.of()
+        reconciler = loop.simulation.reconciler
+        await reconciler.reconcile(KEY, loop.experiment)
+        before = reconciler.states[KEY]
+        reconciler.forget(KEY)
+        with ticking() as ticks:
+            assert await reconciler.load(KEY) == before
+            assert ticks
 
     asyncio.run(run())
 

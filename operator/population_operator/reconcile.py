@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import reduce
 
 from population_operator.api import PopulationExperiment
 from population_operator.core.deadlines import next_deadline
@@ -34,13 +35,18 @@ async def in_thread(state: State, observation: Observation, now: float) -> Entry
     return await asyncio.to_thread(decide, state, observation, now)
 
 
+def replayed(entries: tuple[Entry, ...]) -> State:
+    """What a whole journal adds up to."""
+    return reduce(fold, entries, State())
+
+
 @dataclass
 class Reconciler:
     """Reconciles experiments, one call at a time for each key.
 
     `states` is a cache of folds, nothing else: without it, or after a conflict, the journal is
-    read again. `unshown` are entries that the views have not been shown: a pass may die before it
-    comes to that.
+    read again; so are those of the `doubtful`, whose journal may have more. `unshown` are entries
+    that the views have not been shown: a pass may die before it comes to that.
     """
 
     journal: Journal
@@ -51,6 +57,7 @@ class Reconciler:
     states: dict[str, State] = field(default_factory=dict)
     unshown: dict[str, list[Entry]] = field(default_factory=dict)
     listening: set[str] = field(default_factory=set)
+    doubtful: set[str] = field(default_factory=set)
 
     async def reconcile(self, key: str, experiment: PopulationExperiment) -> float | None:
         """One pass. Returns when (seconds since the epoch) to come back without any news.
@@ -78,7 +85,7 @@ class Reconciler:
                 state = await self._reload(key)
                 continue
             except JournalUnavailableError:
-                self.forget(key)  # Whether it was written is not known: the journal will tell.
+                self._doubt(key)  # Whether it was written is not known: the journal will tell.
                 raise
             state = self.states[key] = fold(state, entry)
             self.unshown.setdefault(key, []).append(entry)
@@ -92,26 +99,33 @@ class Reconciler:
 
     async def load(self, key: str) -> State:
         """Where the experiment stands; an empty state before it has begun."""
-        return self.states.get(key) or await self._reload(key)
+        known = None if key in self.doubtful else self.states.get(key)
+        return known or await self._reload(key)
 
     async def _act(self, key: str, state: State) -> None:
         try:
             await self.fleet.apply(key, desired(state), state)
         except ConflictError:
-            self.forget(key)  # The world is ahead of this state: somebody else decides, too.
+            self._doubt(key)  # The world is ahead of this state: somebody else decides, too.
             raise
 
     async def _reload(self, key: str) -> State:
-        known, state = self.states.get(key), State()
-        for entry in await self.journal.load(key):
-            state = fold(state, entry)
-            if known is not None and entry.seq > known.seq:
-                self.unshown.setdefault(key, []).append(entry)
+        known, entries = self.states.get(key), await self.journal.load(key)
+        state = await asyncio.to_thread(replayed, entries) if entries else State()
+        if known is not None:
+            newer = (entry for entry in entries if entry.seq > known.seq)
+            self.unshown.setdefault(key, []).extend(newer)
         self.states[key] = state
+        self.doubtful.discard(key)
         return state
+
+    def _doubt(self, key: str) -> None:
+        self.doubtful.add(key)
+        self.listening.discard(key)
 
     def forget(self, key: str) -> None:
         """Drop the cached state of an experiment that does not exist any more."""
         self.states.pop(key, None)
         self.unshown.pop(key, None)
         self.listening.discard(key)
+        self.doubtful.discard(key)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 SECONDS = 90.0
@@ -31,3 +32,20 @@ async def until(
         if loop.time() > deadline:
             raise AssertionError(f"not within {seconds} s: {what}")
         await asyncio.sleep(pause)
+
+
+@contextmanager
+def ticking() -> Iterator[list[int]]:
+    """Grows each time that the event loop turns: what never gives way leaves it empty."""
+    ticks: list[int] = []
+
+    async def tick() -> None:
+        while True:
+            ticks.append(1)
+            await asyncio.sleep(0)
+
+    task = asyncio.get_running_loop().create_task(tick())
+    try:
+        yield ticks
+    finally:
+        task.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from population_operator.core.desired import desired
 from population_operator.core.retention import pending, retained
@@ -131,6 +132,18 @@ def test_one_worker_deletes_for_all() -> None:
     directive = desired(story.state).workers[0].directive
     assert directive is not None
     assert directive.forget == pending(story.state)
+
+
+def test_who_takes_no_directives_is_not_told_what_to_delete() -> None:
+    """Nobody would ever confirm it: the list would grow without end."""
+    story = running(EXPERIMENT.random_search())
+    story.round(0.1, 0.5, 0.9)
+    story.round(0.2, 0.6, 0.95)
+    cold = {n: replace(w, warm=n == "w1") for n, w in story.state.workers.items()}
+    for workers, expected in ((cold, ["w1"]), ({"w0": cold["w0"]}, [])):
+        state = replace(story.state, workers=workers)
+        told = [w.worker for w in desired(state).workers if w.directive and w.directive.forget]
+        assert told == expected
 
 
 def test_after_the_end_only_the_best_and_the_newest_good_ones_stay() -> None:

@@ -41,7 +41,9 @@ def desired(state: State) -> Desired:
     open_workers = sorted(
         (w for w in state.workers.values() if w.open), key=lambda w: (len(w.name), w.name)
     )
-    janitor = next((w.name for w in open_workers if w.started and w.directive), None)
+    # One that has nothing but metrics is told nothing: its list would only grow.
+    able = (w.name for w in open_workers if w.started and w.warm and w.directive)
+    janitor = next(able, None)
     return Desired(
         seq=state.seq,
         workers=tuple(_worker(state, w, janitor == w.name) for w in open_workers),

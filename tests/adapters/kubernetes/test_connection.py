@@ -157,3 +157,54 @@ async def test_metrics_of_another_directive_are_no_report(monkeypatch: pytest.Mo
         (event,) = connection.events
         assert isinstance(event, Reported)
         assert event.report.step == 500
+
+
+@in_a_loop
+async def test_what_its_metrics_lack_is_a_problem_until_they_have_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before it is known that there is nothing else, and afterwards."""
+    good = "population_report_step 500\nloss 1\n"
+    page = Page("<html>")
+    async with page.serve(monkeypatch), connected(monkeypatch, 9, cursor=0) as connection:
+
+        async def told() -> bool:
+            return connection.problem is not None
+
+        async def fine() -> bool:
+            return not connection.warm and connection.problem is None
+
+        for text, words in (
+            ("<html>", "w0: its metrics cannot be read"),
+            (good + 'loss{split="val"} 2\n', "w0: its metrics have 2 series of loss"),
+        ):
+            page.text = text
+            await until(told, words, seconds=10)
+            assert connection.problem is not None
+            assert connection.problem.reason == "MetricMissing"
+            assert connection.problem.message.startswith(words)
+            page.text = good
+            await until(fine, "all is well", seconds=10)
+
+
+@in_a_loop
+async def test_what_metrics_lack_is_no_problem_of_one_that_speaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, page = FakeWorker(CREDENTIALS), Page("<html>")
+    async with worker.serve(tmp_path):
+        pass  # Its port is known, and closed for now.
+    async with (
+        page.serve(monkeypatch),
+        connected(monkeypatch, worker.port, cursor=0) as connection,
+    ):
+
+        async def told() -> bool:
+            return connection.problem is not None
+
+        async def fine() -> bool:
+            return connection.answered and connection.problem is None
+
+        await until(told, "it is scraped in vain", seconds=10)
+        async with worker.serve(tmp_path):
+            await until(fine, "it answers", seconds=10)

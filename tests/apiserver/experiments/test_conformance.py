@@ -21,6 +21,7 @@ from population_operator.adapters.kubernetes.client import Client
 from population_operator.adapters.kubernetes.fleet import KubernetesFleet
 from population_operator.adapters.kubernetes.journal import KubernetesJournal
 from population_operator.adapters.kubernetes.names import MANAGED_BY, MANAGER, Key, path
+from population_operator.adapters.kubernetes.status import member_status
 from population_operator.adapters.kubernetes.views import KubernetesViews
 from population_operator.api import PopulationExperiment
 from population_operator.model.report import CheckpointRef
@@ -28,10 +29,11 @@ from population_operator.ports import Journal
 from tests.apiserver.conftest import Namespace
 from tests.apiserver.experiments.experiment import GROUP, template
 from tests.apiserver.experiments.operator_process import MASTER, grant
-from tests.builders import an_experiment
+from tests.builders import a_member, a_report, a_state, an_experiment
 from tests.conformance.fleet import FleetConformance
 from tests.conformance.fleet_driver import Slot, World, Worlds
 from tests.conformance.journal import JournalConformance, Storage
+from tests.conformance.loop import in_a_loop
 from tests.conformance.test_fleet import PROGRAM
 from tests.conformance.views import Shown, ViewsConformance, Window
 
@@ -243,3 +245,29 @@ class TestKubernetesViews(ViewsConformance):
     ) -> Window:
         monkeypatch.setattr(views, "PAUSE", 0.02)
         return OnTheServer(namespace, created(namespace)[0], kubeconfig)
+
+    @in_a_loop
+    async def test_what_is_not_so_any_more_is_not_shown(self, window: OnTheServer) -> None:
+        """Hyperparameters on a condition come and go; after an exploit there is no score."""
+        client, where = window.namespace.client, window.namespace.path
+        experiment, member = an_experiment(), a_member(0)
+        states = (
+            a_state(
+                experiment,
+                member.having(optimizer="sgd", momentum=0.9, lr=0.1).reported(100, 0.5),
+                best=a_report(0, 100, 0.5),
+            ),
+            a_state(
+                experiment, member.having(optimizer="adam", lr=0.2), best=a_report(0, 200, 0.6)
+            ),
+        )
+        for state in states:
+            await window.show(window.key, state, ())
+            await window.look()
+            path = where("populationexperiments", window.where.name, GROUP)
+            status = (await asyncio.to_thread(client.get, path))["status"]
+            (m0,) = state.population
+            assert status["best"]["hyperparameters"] == m0.decision.hyperparameters
+            (shown,) = await asyncio.to_thread(client.items, where("populationmembers", "", GROUP))
+            assert shown["status"] == member_status(state, m0)
+        assert "score" not in shown["status"]

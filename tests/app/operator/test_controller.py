@@ -29,14 +29,13 @@ BODY: dict[str, Any] = {
 
 
 class Server:
-    """Remembers what is merged."""
+    """Remembers each status."""
 
     def __init__(self) -> None:
-        self.merged: list[dict[str, Any]] = []
+        self.statuses: list[dict[str, Any]] = []
 
-    async def merge(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        self.merged.append(body)
-        return body
+    async def set_status(self, path: str, uid: str, status: dict[str, Any]) -> None:
+        self.statuses.append(status)
 
 
 def test_a_missing_library_is_a_condition(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +56,7 @@ def test_a_missing_library_is_a_condition(monkeypatch: pytest.MonkeyPatch) -> No
         controller._failed("default/digits", caught.value)
         await asyncio.gather(*controller._background)
         await controller.views.close()
-        (shown,) = [c for c in server.merged[0]["status"]["conditions"] if c["type"] == "Ready"]
+        (shown,) = [c for c in server.statuses[0]["conditions"] if c["type"] == "Ready"]
         return dict(shown)
 
     shown = asyncio.run(ready())

@@ -21,6 +21,27 @@ async def _kopf_begins(settings: Settings) -> None:
     await main._kopf(create_autospec(Controller, instance=True), settings, stopped, stopped)
 
 
+def test_who_fails_to_take_the_lease_does_not_lead() -> None:
+    async def fails() -> None:
+        raise OSError("cut off")
+
+    async def takes() -> None:
+        pass
+
+    with pytest.raises(OSError, match="cut off"):
+        asyncio.run(main._first(fails(), asyncio.Event()))
+    assert asyncio.run(main._first(takes(), asyncio.Event()))
+
+
+def test_who_waits_for_the_lease_can_be_stopped() -> None:
+    async def waits() -> bool:
+        stopped = asyncio.Event()
+        stopped.set()
+        return await main._first(asyncio.Event().wait(), stopped)
+
+    assert not asyncio.run(asyncio.wait_for(waits(), 10))
+
+
 def test_a_uid_without_a_name_is_no_hindrance(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a container: uid 65532 stands in no /etc/passwd."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -23,12 +24,28 @@ log = logging.getLogger(__name__)
 
 FIRST_RETRY, LAST_RETRY = 0.2, 10.0
 PAGE = "500"
+SHORT_WATCH = 5.0
+"""Seconds; a watch that ends before, and has shown nothing, is a failure."""
 
 
 def untouched(item: Object) -> Object:
     """Keep everything but the bookkeeping of field managers."""
     metadata = {k: v for k, v in item["metadata"].items() if k != "managedFields"}
     return {**item, "metadata": metadata}
+
+
+@dataclass
+class _Pause:
+    """Before the next list: it grows until a watch has worked."""
+
+    seconds: float = FIRST_RETRY
+
+    def begin_again(self) -> None:
+        self.seconds = FIRST_RETRY
+
+    async def over(self) -> None:
+        await asyncio.sleep(self.seconds * random.uniform(0.5, 1.0))
+        self.seconds = min(self.seconds * 2, LAST_RETRY)
 
 
 @dataclass
@@ -59,20 +76,18 @@ class Cache:
                 group.create_task(self._follow(path))
 
     async def _follow(self, path: str) -> None:
-        retry = FIRST_RETRY
+        pause = _Pause()
         while True:
             try:
                 version = await self._list(path)
-                retry = FIRST_RETRY
                 while True:
-                    version = await self._watch(path, version)
+                    version = await self._watch(path, version, pause)
             except ApiError as error:
                 if error.status != 410:  # 410: the version is too old; a list is the answer.
                     log.warning("%s: %s", path, error)
             except UnreachableError as error:
                 log.debug("%s: %s", path, error)
-            await asyncio.sleep(retry * random.uniform(0.5, 1.0))
-            retry = min(retry * 2, LAST_RETRY)
+            await pause.over()
 
     async def _list(self, path: str) -> str:
         found: dict[Name, Object] = {}
@@ -98,19 +113,35 @@ class Cache:
                 self.changed(before.get(name), found.get(name))
         return str(page["metadata"]["resourceVersion"])
 
-    async def _watch(self, path: str, version: str) -> str:
-        async for kind, item in self.client.watch(path, version, **self._selected()):
-            version = str(item["metadata"]["resourceVersion"])
-            if kind == "BOOKMARK":
-                continue
-            name = _name(item)
-            before = self.objects.pop(name, None)
-            self._listed[path].discard(name)
-            if kind != "DELETED":
-                self.objects[name] = self.trim(item)
-                self._listed[path].add(name)
-            self.changed(before, self.objects.get(name))
-        return version
+    async def _watch(self, path: str, version: str, pause: _Pause) -> str:
+        """Follow the changes after `version`. Returns the last one's, once the server has ended it.
+
+        Raises:
+          UnreachableError: also where it ended as soon as it had begun.
+        """
+        began, last = time.monotonic(), version
+        try:
+            async for kind, item in self.client.watch(path, version, **self._selected()):
+                last = str(item["metadata"]["resourceVersion"])
+                pause.begin_again()
+                if kind != "BOOKMARK":
+                    self._take(path, kind, item)
+        finally:
+            lasted = time.monotonic() - began >= SHORT_WATCH
+            if lasted:
+                pause.begin_again()
+        if last == version and not lasted:
+            raise UnreachableError(f"watch {path}: it ended at once")
+        return last
+
+    def _take(self, path: str, kind: str, item: Object) -> None:
+        name = _name(item)
+        before = self.objects.pop(name, None)
+        self._listed[path].discard(name)
+        if kind != "DELETED":
+            self.objects[name] = self.trim(item)
+            self._listed[path].add(name)
+        self.changed(before, self.objects.get(name))
 
     def _selected(self) -> dict[str, str]:
         return {"labelSelector": self.selector} if self.selector else {}

@@ -16,6 +16,8 @@ from kubernetes.aio import config
 from yaml import YAMLError
 
 Object = dict[str, Any]
+Body = Object | list[Object]
+"""Of a request: an object, or the steps of a JSON patch."""
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 REQUEST_SECONDS = 30.0
@@ -125,6 +127,18 @@ class Client:
             "PATCH", path, {}, body, {"Content-Type": "application/merge-patch+json"}
         )
 
+    async def set_status(self, path: str, uid: str, status: Object) -> Object:
+        """Put the status in the place of the old one, if the object is the one with this uid.
+
+        A merge would leave what only the old one has.
+        """
+        changes: list[Object] = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        content = {"Content-Type": "application/json-patch+json"}
+        return await self._call("PATCH", path, {}, changes, content)
+
     async def try_apply(self, path: str, body: Object) -> Object:
         """What `kubectl apply --server-side` would make of it; nothing is changed."""
         query = {"dryRun": "All", "fieldManager": "kubectl", "force": "true"}
@@ -163,7 +177,7 @@ class Client:
         response = await self._send("GET", path, parameters, None, {}, timeout)
         try:
             async for line in _lines(response):
-                event = json.loads(line)
+                event = _parsed(line, f"watch {path}")
                 if event["type"] == "ERROR":
                     problem = event["object"]
                     raise ApiError(
@@ -182,24 +196,20 @@ class Client:
         method: str,
         path: str,
         query: Mapping[str, str],
-        body: Object | None = None,
+        body: Body | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Object:
         limit = aiohttp.ClientTimeout(REQUEST_SECONDS, sock_connect=CONNECT_SECONDS)
         response = await self._send(method, path, query, body, headers or {}, limit)
-        try:
-            data = await response.read()
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise UnreachableError(f"{method} {path}: {error!r}") from error
-        parsed: Object = json.loads(data) if data else {}
-        return parsed
+        data = await _body(response, what := f"{method} {path}")
+        return _parsed(data, what) if data else {}
 
     async def _send(
         self,
         method: str,
         path: str,
         query: Mapping[str, str],
-        body: Object | None,
+        body: Body | None,
         headers: Mapping[str, str],
         limit: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
@@ -211,7 +221,7 @@ class Client:
             await asyncio.sleep(_retry_after(response))
         if response.status >= 400:
             self.errors[str(response.status)] += 1
-            await _raise(response)
+            raise _refusal(response, await _body(response, f"{method} {path}"))
         return response
 
     async def _send_once(
@@ -219,7 +229,7 @@ class Client:
         method: str,
         path: str,
         query: Mapping[str, str],
-        body: Object | None,
+        body: Body | None,
         headers: Mapping[str, str],
         limit: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
@@ -276,19 +286,40 @@ def _own_namespace() -> str:
     return NAMESPACE_FILE.read_text().strip() if NAMESPACE_FILE.exists() else ""
 
 
-async def _raise(response: aiohttp.ClientResponse) -> None:
-    text = await response.text()
+async def _body(response: aiohttp.ClientResponse, what: str) -> bytes:
+    """The whole of it; an answer that is cut short is none."""
+    try:
+        return await response.read()
+    except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+        raise UnreachableError(f"{what}: {error!r}") from error
+
+
+def _parsed(data: bytes, what: str) -> Object:
+    """The object; whoever answers with something else is not the API server."""
+    try:
+        parsed = json.loads(data)
+    except ValueError as error:
+        raise UnreachableError(f"{what}: the answer is no JSON: {error}") from error
+    if not isinstance(parsed, dict):
+        raise UnreachableError(f"{what}: the answer is no object")
+    return parsed
+
+
+def _refusal(response: aiohttp.ClientResponse, body: bytes) -> ApiError | UnreachableError:
+    """What an answer with an error says, whoever gave it: a proxy need not speak JSON."""
+    text = body.decode(errors="replace")
     try:
         status = json.loads(text)
     except ValueError:
-        status = {}
+        status = None
+    status = status if isinstance(status, dict) else {}
     reason = str(status.get("reason") or response.reason or "")
     message = str(status.get("message") or text[:500])
     if response.status in (502, 503, 504):
-        raise UnreachableError(f"{response.status} {reason}: {message}")
+        return UnreachableError(f"{response.status} {reason}: {message}")
     causes = (status.get("details") or {}).get("causes") or ()
     fields = tuple((str(c["field"]), str(c["message"])) for c in causes if c.get("field"))
-    raise ApiError(response.status, reason, message, fields)
+    return ApiError(response.status, reason, message, fields)
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

@@ -12,6 +12,7 @@ from population_operator.adapters.kubernetes.manifests import CONTROL_PORT, METR
 from population_operator.adapters.worker.credentials import Credentials
 from population_operator.adapters.worker.link import Address, WorkerLink
 from population_operator.adapters.worker.scrape import SCRAPE_SECONDS, Reading, Scraper, scrape
+from population_operator.core.conditions import Problem
 from population_operator.core.desired import DesiredWorker
 from population_operator.core.observation import PresentWorker, WorkerEvent
 from population_operator.model.decision import Directive
@@ -24,8 +25,7 @@ PATIENCE = 4.0
 class Connection:
     """Tries the contract first. `warm` turns false once only metrics were found.
 
-    Whether a worker that has spoken before is `warm` is known, and not tried again. `complaint`
-    says why metrics that were found are of no use.
+    Whether a worker that has spoken before is `warm` is known, and not tried again.
     """
 
     session: aiohttp.ClientSession
@@ -35,7 +35,7 @@ class Connection:
     worker: DesiredWorker
     wake: Callable[[], None]
     warm: bool = True
-    complaint: str = ""
+    _found: str = ""
     _speaker: WorkerLink | Scraper = field(init=False)
     _probe: asyncio.Task[None] | None = None
 
@@ -71,6 +71,15 @@ class Connection:
         self._speaker.prune(cursor)
 
     @property
+    def problem(self) -> Problem | None:
+        """Why what it answers is of no use."""
+        who, said = self.worker.worker, self._speaker.complaint
+        if said and isinstance(self._speaker, WorkerLink):
+            return Problem("AnswerRefused", f"{who}: {said}")
+        said = said or self._found
+        return Problem("MetricMissing", f"{who}: {said}") if said else None
+
+    @property
     def answered(self) -> bool:
         """Whether it has answered us."""
         return self._speaker.answered_at > 0.0
@@ -98,12 +107,10 @@ class Connection:
             await asyncio.sleep(wait)
             wait = pause
             if self._speaker.answered_at:
+                self._complain("")
                 return
             found = await scrape(self.session, url, self.metric)
-            complaint = found if isinstance(found, str) else ""
-            if complaint != self.complaint:
-                self.complaint = complaint
-                self.wake()
+            self._complain(found if isinstance(found, str) else "")
             if not isinstance(found, Reading) or self._speaker.answered_at:
                 continue
             await self._speaker.close()
@@ -121,6 +128,11 @@ class Connection:
             self.warm = False
             self.wake()
             return
+
+    def _complain(self, found: str) -> None:
+        if found != self._found:
+            self._found = found
+            self.wake()
 
 
 def _bracketed(host: str) -> str:

@@ -83,6 +83,7 @@ OURS = frozenset(
         "Forbidden",
         "NameTaken",
         "MetricMissing",
+        "AnswerRefused",
         BEING_DELETED,
     }
 )

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -131,8 +131,8 @@ class KubernetesFleet:
     async def apply(self, key: str, desired: Desired, state: State) -> None:
         run, where = self._run(key), Key.parse(key)
         wanted = {(w.worker, w.incarnation): w for w in desired.workers}
-        _forget_past(run, state, wanted)
         existing = {pods.place(pod): pod for pod in self._pods(where.uid)}
+        _forget_past(run, state, wanted, existing.values())
         for at, pod in existing.items():
             if at not in wanted:
                 self._delete(key, run, pod, state)
@@ -156,8 +156,8 @@ class KubernetesFleet:
             if pods.gone(pod) is None and (problem := pods.problem(pod)) is not None:
                 found[str(pod["metadata"]["name"])] = problem
         for (worker, _), link in run.connections.items() if run else ():
-            if link.complaint:
-                found[worker] = Problem("MetricMissing", f"{worker}: {link.complaint}")
+            if link.problem is not None:
+                found[worker] = link.problem
         return tuple(dict.fromkeys(found[name] for name in sorted(found)))
 
     def pod_changed(self, old: Object | None, new: Object | None) -> None:
@@ -254,8 +254,7 @@ class KubernetesFleet:
 
         When it was made first, that of an experiment of the same name was there, and went with it.
         """
-        problem = pods.problem(pod)
-        if problem is None or problem.reason != "ClaimMissing" or not manifests.claim(experiment):
+        if not pods.claim_missing(pod) or not manifests.claim(experiment):
             return
         run.prepared = False
         self._attempt(key, run, CLAIM, lambda: self._prepare(run, experiment))
@@ -369,14 +368,27 @@ class KubernetesFleet:
         return self._session
 
 
-def _forget_past(run: _Run, state: State, wanted: Mapping[tuple[str, int], DesiredWorker]) -> None:
-    """A spec that was changed is tried at once; what is not wanted any more is no problem."""
+def _forget_past(
+    run: _Run,
+    state: State,
+    wanted: Mapping[tuple[str, int], DesiredWorker],
+    existing: Collection[Object],
+) -> None:
+    """A spec that was changed is tried at once; what need not be done any more is no problem.
+
+    An attempt whose answer was lost may have succeeded: what there is tells, not what was heard.
+    """
     if run.spec is not state.spec:
         if run.spec is not None and run.spec != state.spec:
             run.retries.clear()
             run.problems.clear()
         run.spec = state.spec
-    names = {pod_name(state.spec.metadata.name, *slot) for slot in wanted} | {CLAIM}
-    for name in [name for name in run.problems if name not in names and name not in run.tasks]:
-        if not name.startswith(DELETE):
-            del run.problems[name]
+    due = {pod_name(state.spec.metadata.name, *slot) for slot in wanted}
+    for pod in existing:
+        if "deletionTimestamp" not in pod["metadata"]:
+            due.add(f"{DELETE}{pod['metadata']['name']}")
+        if pods.claim_missing(pod):
+            due.add(CLAIM)
+    for name in (run.problems.keys() | run.retries.keys()) - due - run.tasks.keys():
+        run.problems.pop(name, None)
+        run.retries.pop(name, None)

@@ -6,8 +6,10 @@ without noticing cannot append to what somebody else has appended to meanwhile.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from population_operator.adapters.kubernetes.client import (
@@ -62,13 +64,14 @@ class KubernetesJournal:
         except (ApiError, UnreachableError) as error:
             raise JournalUnavailableError(str(error)) from error
         segments = sorted(listed["items"], key=lambda item: int(item["spec"]["segment"]))
-        lines = [line for segment in segments for line in entries_of(segment)]
+        # A long one takes seconds, which the event loop has not: the Lease would be lost.
+        entries, count = await asyncio.to_thread(_read, segments, after)
         self._open[key] = None
         if segments:
             last = {"apiVersion": API_VERSION, "kind": "PopulationJournal", **segments[-1]}
             size = sum(len(line) for line in last["spec"].get("entries", ()))
-            self._open[key] = _Open(last, size, len(lines) + 1)
-        return tuple(Entry.model_validate_json(line) for line in lines[after:])
+            self._open[key] = _Open(last, size, count + 1)
+        return entries
 
     async def append(self, key: str, entry: Entry) -> Entry:
         where, line = Key.parse(key), entry.model_dump_json()
@@ -126,6 +129,12 @@ class KubernetesJournal:
 
     def _path(self, where: Key, current: _Open) -> str:
         return path(PLURAL, where.namespace, current.body["metadata"]["name"])
+
+
+def _read(segments: Sequence[Object], after: int) -> tuple[tuple[Entry, ...], int]:
+    """The entries above `after`, and how many there are in all."""
+    lines = [line for segment in segments for line in entries_of(segment)]
+    return tuple(Entry.model_validate_json(line) for line in lines[after:]), len(lines)
 
 
 def segment(where: Key, number: int, first: int, line: str) -> Object:

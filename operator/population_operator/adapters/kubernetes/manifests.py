@@ -190,12 +190,17 @@ def _fill_worker(
             ports.append({"name": name, "containerPort": number, "protocol": "TCP"})
 
 
+def mounted(container: Object) -> set[str]:
+    """The paths at which the user has mounted something of his own."""
+    return {mount["mountPath"].rstrip("/") for mount in container.get("volumeMounts", ())}
+
+
 def _mount(spec: dict[str, Any], experiment: PopulationExperiment) -> None:
     """Volumes of ours, where the user has mounted nothing of his own."""
     container = worker_container(spec)
     mounts = container.setdefault("volumeMounts", [])
     volumes = spec.setdefault("volumes", [])
-    taken = {mount["mountPath"].rstrip("/") for mount in mounts}
+    taken = mounted(container)
     name = claimed(experiment)
     checkpoints: Object = (
         {"persistentVolumeClaim": {"claimName": name}} if name else {"emptyDir": {}}

@@ -128,6 +128,12 @@ def problem(pod: Object) -> Problem | None:
     return None
 
 
+def claim_missing(pod: Object) -> bool:
+    """Whether it waits for a claim that does not exist."""
+    found = problem(pod)
+    return found is not None and found.reason == "ClaimMissing"
+
+
 def _name(pod: Object) -> str:
     return str(pod["metadata"]["name"])
 

@@ -193,7 +193,7 @@ class KubernetesViews:
             status = experiment_status(state, problems, previous, generation, now)
         if status != previous:
             where = path("populationexperiments", key.namespace, key.name, "status")
-            await self._patch(where, {"metadata": {"uid": key.uid}, "status": status})
+            await self._put_status(where, key.uid, status)
         shown.status = status
         for it in (troubled(problem, generation, now) for problem in problems):
             if it is not None and it.name not in shown.troubles:
@@ -233,8 +233,7 @@ class KubernetesViews:
                 if made is None:
                     return False  # An earlier one still has the name.
                 shown.uids[name] = made["metadata"]["uid"]
-            uid = shown.uids[name]
-            await self._patch(where, {"metadata": {"uid": uid}, "status": status})
+            await self._put_status(where, shown.uids[name], status)
         except ApiError as error:
             if error.status not in (404, 409):
                 raise
@@ -243,10 +242,10 @@ class KubernetesViews:
         shown.members[name] = status
         return True
 
-    async def _patch(self, where: str, body: Object) -> None:
+    async def _put_status(self, where: str, uid: str, status: Object) -> None:
         async with self._gate:
             self.writes += 1
-            await self._client.merge(where, body)
+            await self._client.set_status(where, uid, status)
 
     async def _create(self, plural: str, namespace: str, body: Object) -> Object | None:
         """The new object; none where there is one of its name, or none may be created any more."""

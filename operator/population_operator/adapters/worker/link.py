@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import aiohttp
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from population_operator.adapters.worker import answers
 from population_operator.core.observation import SILENCE, WorkerEvent
 from population_operator.model.decision import Directive
 from population_operator.model.entry import Forgotten, Reported, RestoreFailed, Troubled
@@ -23,6 +24,8 @@ WAIT_SECONDS = 10
 with the first one: whether it speaks the contract at all is to be known soon."""
 
 FIRST_RETRY, LAST_RETRY = 0.02, 2.0
+WAIT_BYTES, REFUSAL_BYTES = 8 * 2**20, 2000
+"""How long an answer to a wait may be, and what is read of a refusal."""
 
 _EVENT: TypeAdapter[WorkerEvent] = TypeAdapter(
     Annotated[Reported | Forgotten | RestoreFailed | Troubled, Field(discriminator="kind")]
@@ -58,6 +61,7 @@ class WorkerLink:
       sent: the last directive that the worker acknowledged (or was started with).
       answered_at: the loop's time of the last answer; 0 before the first.
       refusal: its answer to the newest directive, where it cannot use it.
+      complaint: why an answer of its is not taken, where that is so.
     """
 
     session: aiohttp.ClientSession
@@ -70,6 +74,7 @@ class WorkerLink:
     events: list[WorkerEvent] = field(default_factory=list)
     answered_at: float = 0.0
     refusal: str = ""
+    complaint: str = ""
     _known_since: float = 0.0
     _wanted: Directive | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -84,10 +89,9 @@ class WorkerLink:
         loop = asyncio.get_running_loop()
         if self.cursor:  # It has answered an operator before us.
             self._known_since = loop.time()
-        name = f"{self.worker}-{self.incarnation}"
         self._tasks = [
-            loop.create_task(self._listen(), name=f"listen {name}"),
-            loop.create_task(self._send(), name=f"send {name}"),
+            loop.create_task(self._listen(), name=f"listen {self._name}"),
+            loop.create_task(self._send(), name=f"send {self._name}"),
         ]
 
     def send(self, directive: Directive) -> None:
@@ -116,27 +120,40 @@ class WorkerLink:
         while True:
             asked_at = loop.time()
             try:
-                answer = await self._wait()
-            except (aiohttp.ClientError, OSError, ValueError) as error:
-                log.debug("%s-%s: wait: %r", self.worker, self.incarnation, error)
+                has_moved = self._take(await self._wait())
+            except Exception as error:
+                answers.note(self._name, "wait", error)
+                self._complain(str(error) if isinstance(error, answers.UnusableAnswerError) else "")
                 if self.silent_for(loop.time()) >= SILENCE:
                     self.wake()  # All others may be waiting for this one: nobody else would.
                 await asyncio.sleep(retry)
                 retry = min(retry * 1.5, LAST_RETRY)
                 continue
-            first = not self.answered_at
-            self.answered_at = loop.time()
-            fresh = [e for e in map(self._parse, answer.events) if e and e.cursor > self.cursor]
-            has_moved = answer.cursor > self.cursor or bool(fresh)
-            self.cursor = max(self.cursor, answer.cursor, *(event.cursor for event in fresh))
-            self.events.extend(fresh)
-            if fresh or first:
-                self.wake()
+            self._complain("")
             if has_moved or self.answered_at - asked_at >= WAIT_SECONDS / 2:
                 retry = FIRST_RETRY
             else:  # It does not wait when it is asked to.
                 await asyncio.sleep(retry)
                 retry = min(retry * 1.5, LAST_RETRY)
+
+    def _take(self, answer: _Answer) -> bool:
+        """Take the events in. Returns whether the worker had news."""
+        first = not self.answered_at
+        self.answered_at = asyncio.get_running_loop().time()
+        fresh = [e for e in map(self._parse, answer.events) if e and e.cursor > self.cursor]
+        has_moved = answer.cursor > self.cursor or bool(fresh)
+        self.cursor = max(self.cursor, answer.cursor, *(event.cursor for event in fresh))
+        self.events.extend(fresh)
+        if fresh or first:
+            self.wake()
+        return has_moved
+
+    def _complain(self, complaint: str) -> None:
+        if complaint != self.complaint:
+            self.complaint = complaint
+            if complaint:
+                log.warning("%s: %s", self._name, complaint)
+            self.wake()
 
     def _parse(self, event: Any) -> WorkerEvent | None:
         """The event; none where it makes no sense to us, which must not cost the others."""
@@ -149,7 +166,7 @@ class WorkerLink:
         except ValidationError as error:
             why = error.errors(include_url=False)[0]
             where = ".".join(map(str, why["loc"]))
-            log.warning("%s-%s: event %s: %s", self.worker, self.incarnation, where, why["msg"])
+            log.warning("%s: event %s: %s", self._name, where, why["msg"])
             return None
 
     async def _wait(self) -> _Answer:
@@ -158,10 +175,15 @@ class WorkerLink:
         params = {"after": str(self.cursor), "timeout": str(seconds)}
         timeout = aiohttp.ClientTimeout(total=self._patience(), connect=5)
         async with self.session.get(
-            url, params=params, headers=self._headers, ssl=self._pin, timeout=timeout
+            url,
+            params=params,
+            headers=self._headers,
+            ssl=self._pin,
+            timeout=timeout,
+            allow_redirects=False,
+            auto_decompress=False,
         ) as response:
-            response.raise_for_status()
-            answer = _Answer.model_validate_json(await response.read())
+            answer = _Answer.model_validate_json(await answers.body(response, WAIT_BYTES))
         if (answer.worker, answer.incarnation) != (self.worker, self.incarnation):
             # Addresses are given out again: whoever has this one now is somebody else.
             raise ValueError(f"{answer.worker}-{answer.incarnation} answers at {url}")
@@ -183,8 +205,8 @@ class WorkerLink:
             try:
                 await self._put(directive)
                 retry = FIRST_RETRY
-            except (aiohttp.ClientError, OSError) as error:
-                log.debug("%s-%s: put: %r", self.worker, self.incarnation, error)
+            except Exception as error:
+                answers.note(self._name, "put", error)
                 await asyncio.sleep(retry)
                 retry = min(retry * 1.5, LAST_RETRY)
                 self._changed.set()
@@ -197,27 +219,28 @@ class WorkerLink:
             headers={**self._headers, "Content-Type": "application/json"},
             ssl=self._pin,
             timeout=timeout,
+            allow_redirects=False,
+            auto_decompress=False,
         ) as response:
-            if response.status not in (200, 409, 422):
-                response.raise_for_status()
+            if response.status not in (409, 422):
+                answers.check_status(response)
             if response.status != 200:
                 # Not a matter of trying again: a newer one is held, or it cannot use ours.
-                text = (await response.text())[:500]
+                said = await answers.beginning(response, REFUSAL_BYTES)
+                text = said.decode(errors="replace")[:500]
                 if response.status == 422 and directive == self._wanted:
                     self.refusal = text
                     self.wake()
-                log.warning(
-                    "%s-%s refuses directive %s: %s",
-                    self.worker,
-                    self.incarnation,
-                    directive.id,
-                    text,
-                )
+                log.warning("%s refuses directive %s: %s", self._name, directive.id, text)
             self.sent = directive
 
     @property
     def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.address.token}"}
+        return {"Authorization": f"Bearer {self.address.token}", **answers.PLAIN}
+
+    @property
+    def _name(self) -> str:
+        return f"{self.worker}-{self.incarnation}"
 
 
 def _bounded(event: dict[str, Any]) -> dict[str, Any]:

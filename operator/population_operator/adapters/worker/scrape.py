@@ -7,22 +7,27 @@ new incarnation, and its reports are read off its gauges.
 from __future__ import annotations
 
 import asyncio
-import logging
+import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from population_operator.adapters.worker import answers
 from population_operator.adapters.worker.link import silence
 from population_operator.core.observation import SILENCE, WorkerEvent
 from population_operator.model.decision import Directive
 from population_operator.model.entry import Reported
 from population_operator.model.report import MAX_METRICS, Report
 
-log = logging.getLogger(__name__)
-
 SCRAPE_SECONDS = 2.0
+METRICS_BYTES, LONG = 4 * 2**20, 100_000
+"""How long metrics may be; and from where on they are parsed off the event loop."""
+LINE = 20_000
+"""Characters that a line may have: the parser's time grows with the square of its labels."""
+SCORE, STEP = "population_report_score", "population_report_step"
 
 
 @dataclass(frozen=True)
@@ -40,40 +45,72 @@ class Reading:
 
 
 def read(text: str, metric: str) -> Reading | str | None:
-    """What a scrape says, or that it has no score; none where it has no step yet.
+    """What a scrape says, or why it is of no use; none where it has no step yet.
 
     Args:
       text: Prometheus text.
       metric: the objective; the score where there is no `population_report_score`.
     """
+    try:
+        values, series = _series(text)
+        step = _whole(values, STEP)
+        saved = _whole(values, "population_checkpoint_step")
+        directive = _whole(values, "population_directive_id")
+    except Exception as error:  # The parser raises whatever happens to it.
+        return f"its metrics cannot be read: {type(error).__name__}: {str(error)[:200]}"
+    if step is None:
+        return None
+    name = SCORE if SCORE in values else metric
+    if series[name] > 1:
+        return (
+            f"its metrics have {series[name]} series of {name}, and which is the objective is not "
+            f"known: export one of them as {SCORE}"
+        )
+    score = values.get(name)
+    own = {k: v for k, v in values.items() if not k.startswith(("population_", "python_"))}
+    if score is None:
+        others = ", ".join(sorted(own)[:5])[:300] or "nothing else"
+        return f"its metrics have no {metric}, which is objective.metric: they have {others}"
+    return Reading(
+        step=step,
+        score=score,
+        checkpoint_step=saved,
+        metrics={name: own[name] for name in sorted(own)[:MAX_METRICS]},
+        directive=directive,
+    )
+
+
+def _series(text: str) -> tuple[dict[str, float], Counter[str]]:
+    """The first value of each name, and of how many series there is one."""
+    if any(len(line) > LINE for line in text.split("\n")):
+        raise ValueError(f"a line is longer than {LINE} characters")
     values: dict[str, float] = {}
+    series: Counter[str] = Counter()
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             values.setdefault(sample.name, float(sample.value))
-    score = values.get("population_report_score", values.get(metric))
-    step = values.get("population_report_step")
-    if step is None:
-        return None
-    own = {k: v for k, v in values.items() if not k.startswith(("population_", "python_"))}
-    if score is None:
-        others = ", ".join(sorted(own)[:5]) or "nothing else"
-        return f"its metrics have no {metric}, which is objective.metric: they have {others}"
-    saved, directive = (
-        values.get("population_checkpoint_step"),
-        values.get("population_directive_id"),
-    )
-    return Reading(
-        step=int(step),
-        score=score,
-        checkpoint_step=int(saved) if saved is not None else None,
-        metrics={name: own[name] for name in sorted(own)[:MAX_METRICS]},
-        directive=int(directive) if directive is not None else None,
-    )
+            series[sample.name] += 1
+    return values, series
+
+
+def _whole(values: dict[str, float], name: str) -> int | None:
+    """The number; none where there is none, or not yet (NaN).
+
+    Raises:
+      ValueError: it is infinite.
+    """
+    value = values.get(name, math.nan)
+    if math.isinf(value):
+        raise ValueError(f"{name} is {value}")
+    return None if math.isnan(value) else int(value)
 
 
 @dataclass
 class Scraper:
-    """Stands in for a `WorkerLink` where there is no `control` port."""
+    """Stands in for a `WorkerLink` where there is no `control` port.
+
+    `complaint` says why the last metrics are of no use, where they are not.
+    """
 
     session: aiohttp.ClientSession
     url: str
@@ -86,6 +123,7 @@ class Scraper:
     events: list[WorkerEvent] = field(default_factory=list)
     answered_at: float = 0.0
     refusal: str = ""
+    complaint: str = ""
     _last_step: int = 0
     _task: asyncio.Task[None] | None = None
 
@@ -106,13 +144,23 @@ class Scraper:
 
     async def _scrape_on(self) -> None:
         while True:
-            reading = await scrape(self.session, self.url, self.metric)
-            if isinstance(reading, Reading):
-                self.answered_at = asyncio.get_running_loop().time()
-                self._take(reading)
-            elif self.silent_for(asyncio.get_running_loop().time()) >= SILENCE:
-                self.wake()  # All others may be waiting for this one: nobody else would.
+            try:
+                await self._scrape()
+            except Exception as error:
+                answers.note(f"{self.worker}-{self.incarnation}", "scrape", error)
             await asyncio.sleep(SCRAPE_SECONDS)
+
+    async def _scrape(self) -> None:
+        reading = await scrape(self.session, self.url, self.metric)
+        complaint = reading if isinstance(reading, str) else ""
+        if complaint != self.complaint:
+            self.complaint = complaint
+            self.wake()
+        if isinstance(reading, Reading):
+            self.answered_at = asyncio.get_running_loop().time()
+            self._take(reading)
+        elif self.silent_for(asyncio.get_running_loop().time()) >= SILENCE:
+            self.wake()  # All others may be waiting for this one: nobody else would.
 
     def silent_for(self, now: float) -> float:
         """As a link's."""
@@ -147,9 +195,19 @@ async def scrape(session: aiohttp.ClientSession, url: str, metric: str) -> Readi
     """One scrape, or why it is of no use; none where there is nothing (yet) to be read."""
     limit = aiohttp.ClientTimeout(total=5, connect=2)
     try:
-        async with session.get(f"{url}/metrics", timeout=limit) as response:
-            response.raise_for_status()
-            return read(await response.text(), metric)
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        log.debug("%s: %r", url, error)
+        async with session.get(
+            f"{url}/metrics",
+            headers=answers.PLAIN,
+            timeout=limit,
+            allow_redirects=False,
+            auto_decompress=False,
+        ) as response:
+            text = (await answers.body(response, METRICS_BYTES)).decode(errors="replace")
+    except answers.UnusableAnswerError as error:
+        return f"its metrics are not taken: {error}"
+    except Exception as error:
+        answers.note(url, "scrape", error)
         return None
+    if len(text) > LONG:
+        return await asyncio.to_thread(read, text, metric)
+    return read(text, metric)

@@ -58,11 +58,12 @@ def remover(experiment: PopulationExperiment) -> Object:
     container["resources"] = {"requests": dict(REMOVER), "limits": dict(REMOVER)}
     folder = str(manifests.CHECKPOINTS / key.uid)
     container["command"] = ["sh", "-c", f"rm -rf -- '{folder}'"]
-    mounts = container.setdefault("volumeMounts", [])
-    mounts.append({"name": "population-checkpoints", "mountPath": str(manifests.CHECKPOINTS)})
-    volumes = spec.setdefault("volumes", [])
-    claim = {"claimName": manifests.claimed(experiment)}
-    volumes.append({"name": "population-checkpoints", "persistentVolumeClaim": claim})
+    if str(manifests.CHECKPOINTS) not in manifests.mounted(container):
+        mounts = container.setdefault("volumeMounts", [])
+        mounts.append({"name": "population-checkpoints", "mountPath": str(manifests.CHECKPOINTS)})
+        volumes = spec.setdefault("volumes", [])
+        claim = {"claimName": manifests.claimed(experiment)}
+        volumes.append({"name": "population-checkpoints", "persistentVolumeClaim": claim})
     manifests.fill(spec)
     spec.pop("resourceClaims", None)
     spec["containers"] = [container]

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 from typing import Any
 
 import kopf
@@ -114,11 +115,13 @@ def _listen_to_signals(stopped: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
 
 
-async def _first(action: object, stopped: asyncio.Event) -> bool:
-    """Whether `action` ended before the process was told to stop."""
-    work = asyncio.ensure_future(action)  # type: ignore[call-overload]
+async def _first(action: Coroutine[Any, Any, None], stopped: asyncio.Event) -> bool:
+    """Whether `action` ended before the process was told to stop; its error, where it had one."""
+    work = asyncio.create_task(action)
     stop = asyncio.create_task(stopped.wait())
     done, pending = await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    return work in done
+    await _cancelled(*pending)
+    if work not in done:
+        return False
+    work.result()
+    return True
