@@ -17,7 +17,7 @@ import pytest
 
 from population_operator.adapters.kubernetes import pods, views
 from population_operator.adapters.kubernetes.cache import Cache
-from population_operator.adapters.kubernetes.client import Client
+from population_operator.adapters.kubernetes.client import ApiError, Client
 from population_operator.adapters.kubernetes.fleet import KubernetesFleet
 from population_operator.adapters.kubernetes.journal import KubernetesJournal
 from population_operator.adapters.kubernetes.names import MANAGED_BY, MANAGER, Key, path
@@ -271,3 +271,16 @@ class TestKubernetesViews(ViewsConformance):
             (shown,) = await asyncio.to_thread(client.items, where("populationmembers", "", GROUP))
             assert shown["status"] == member_status(state, m0)
         assert "score" not in shown["status"]
+
+    @in_a_loop
+    async def test_a_status_is_not_given_to_another_of_the_name(self, window: OnTheServer) -> None:
+        """It was deleted and made again: a conflict, as other writes for the old one are."""
+        where = path("populationexperiments", window.namespace.name, window.where.name, "status")
+        client = await Client.connect(window.kubeconfig)
+        try:
+            with pytest.raises(ApiError, match="UID") as raised:
+                await client.set_status(where, "another", {"phase": "Running"})
+            assert raised.value.status == 409
+            assert "status" not in await client.get(where.removesuffix("/status"))
+        finally:
+            await client.close()

@@ -136,7 +136,9 @@ def test_a_drained_node_costs_no_restart(
 ) -> None:
     """`kubectl drain`: cordon, then the eviction API. Members go on from their checkpoints."""
     experiment = Experiment.create(namespace, triangle(2, 2).steps(20, 600))
-    until(lambda: len(experiment.entries()) > 8, "it trains")
+    # A Pod that is pending is just deleted, which is another cause.
+    until(lambda: len(experiment.running()) == 2, "both run", 60)
+    until(lambda: len(experiment.entries()) > 8, "they train")
     node = experiment.running()[0]["spec"]["nodeName"]
     there = [p["metadata"]["name"] for p in experiment.running() if p["spec"]["nodeName"] == node]
     selector = "--pod-selector=population-operator.io/experiment=triangle"

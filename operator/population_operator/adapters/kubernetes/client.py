@@ -131,13 +131,22 @@ class Client:
         """Put the status in the place of the old one, if the object is the one with this uid.
 
         A merge would leave what only the old one has.
+
+        Raises:
+          ApiError: as others; a conflict (409) where it is another object.
         """
         changes: list[Object] = [
             {"op": "test", "path": "/metadata/uid", "value": uid},
             {"op": "add", "path": "/status", "value": status},
         ]
         content = {"Content-Type": "application/json-patch+json"}
-        return await self._call("PATCH", path, {}, changes, content)
+        try:
+            return await self._call("PATCH", path, {}, changes, content)
+        except ApiError as error:
+            if error.status == 422 and not error.causes:  # No field is at fault: the test failed.
+                told = f"{path}: it is not the object with the UID {uid}"
+                raise ApiError(409, "Conflict", told) from error
+            raise
 
     async def try_apply(self, path: str, body: Object) -> Object:
         """What `kubectl apply --server-side` would make of it; nothing is changed."""
