@@ -116,6 +116,22 @@ def test_a_trial_that_failed_for_good_is_a_bad_result_of_its_budget() -> None:
     assert 0.91 in model.bad.points[:, 0] and 0.91 not in model.good.points[:, 0]
 
 
+def test_a_budget_where_nearly_all_failed_has_no_model() -> None:
+    rng, nan = np.random.default_rng(1), float("nan")
+
+    def modelled(finite: int) -> int | None:
+        members = []
+        for index in range(24):
+            values = sample(EXPERIMENT.spec.parameters, rng)
+            score = nan if 8 <= index < 24 - finite else float(index)
+            members.append(a_result(index, values, score, 3 if index < 8 else 9))
+        state = a_state(EXPERIMENT, *members)
+        model = model_of(EXPERIMENT, state, Block(), Key.of(EXPERIMENT))
+        return model and model.budget
+
+    assert [modelled(finite) for finite in (0, 3, 4)] == [3, 3, 9]
+
+
 def test_fewer_points_than_a_density_needs_delay_no_model() -> None:
     parts = split(np.arange(24.0).reshape(8, 3), Block(min_points=2))
     assert parts is not None and tuple(map(len, parts)) == (4, 4)

@@ -9,7 +9,8 @@ draw; else it comes from the results of the largest budget that has enough of th
   times as wide; the one with the largest l / g is taken (equation 2).
 
 These are hpbandster's formulas and defaults: min_points is D + 1, or more, and each part has more
-than D results. NaN counts as bad, and so does a trial that failed for good. A parameter that is
+than D results, of which more than D are finite, in all. NaN counts as bad, and so does a trial that
+failed for good. A parameter that is
 not active in a result is imputed by another result's value of the same part, or by a draw where
 none has one (so conditional spaces work). A trial that runs has no part in the model, as in
 hpbandster.
@@ -17,6 +18,7 @@ hpbandster.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -117,6 +119,8 @@ def model_of(
         by_budget[brackets[result.bracket].steps[result.rung]].append(row)
     for budget in sorted(by_budget, reverse=True):
         ordered = sorted(by_budget[budget], key=lambda row: row[:2])
+        if sum(math.isfinite(loss) for loss, *_ in ordered) <= len(space):
+            continue  # The best of what failed are no good ones.
         parts = split(np.array([encoded(space, row[2]) for row in ordered]), block)
         if parts is not None:
             rng, levels = key.generator("", len(ordered), f"impute {budget}"), levels_of(space)

@@ -248,7 +248,10 @@ class Controller:
         if known is not None and state is not None:
             if state.experiment is None:  # Nothing could be decided yet; the cause is shown anyway.
                 state = replace(state, experiment=self._parsed[name][1])
-            task = asyncio.get_running_loop().create_task(self.views.show(str(known), state, ()))
+            # With what is in the state, or its Events would be told against what came later.
+            entries = tuple(self.reconciler.unshown.pop(str(known), ()))
+            show = self.views.show(str(known), state, entries)
+            task = asyncio.get_running_loop().create_task(show)
             self._background.add(task)
             task.add_done_callback(self._background.discard)
 
