@@ -25,7 +25,7 @@ with the first one: whether it speaks the contract at all is to be known soon.""
 
 FIRST_RETRY, LAST_RETRY = 0.02, 2.0
 WAIT_BYTES, REFUSAL_BYTES = 64 * 2**20, 2000
-"""How long an answer to a wait may be (all reports of hours without an operator, with their samples),
+"""How long an answer to a wait may be (all reports of hours without an operator, samples and all),
 and what is read of a refusal."""
 
 _EVENT: TypeAdapter[WorkerEvent] = TypeAdapter(
