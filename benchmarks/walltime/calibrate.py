@@ -6,7 +6,7 @@
 one by hand. The target of `few` is the second lowest loss that one of the 64 has at any step: about
 one full training in 32 reaches it. That of `many` lies half-way, as a ratio, between the lowest of
 the 64 and the one by hand: more than luck finds, less than is known to be there. That of `smooth`
-is the one by hand's: half-way was tried first, and everybody is there within some 30 s.
+is the one by hand's: half-way was tried first, and most are there within half a minute.
 
 Prints a line of JSON for each configuration, the one by hand last.
 """
