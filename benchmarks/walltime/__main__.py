@@ -10,8 +10,8 @@ themselves: our ASHA with a Gaussian process, Ray's with Optuna's TPE, Syne Tune
 TPE and its Gaussian process. Our PBT and Ray's begin with the first 16 of the same configurations,
 and change them after each step; where these have trained for 27 steps in vain, the next 16 follow.
 
-The targets of `few` and `many` were chosen before any search ran, that of `smooth` after a first one
-was too easy: `calibrate.py`.
+The targets of `few` and `many` were chosen before any search ran, that of `smooth` after a first
+one was too easy: `calibrate.py`.
 
 Bound: the mean of ours is at most 0.7 of the nearest peer's; ours is ASHA on `few`, where random
 search finds the target, PBT on `many`, and ASHA with the process on `smooth`, where a population's
