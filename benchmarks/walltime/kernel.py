@@ -49,8 +49,7 @@ class Kernel:
         self.step += 1
         outputs = self.unseen @ self._solved()
         loss = float(((outputs - classes[data()[3]]) ** 2).mean())
-        log({"began": began, "ended": time.time(), "step": self.step, "loss": loss,
-             "values": dict(self.values)})  # fmt: skip
+        log(began, self.step, loss, self.values)
         return loss
 
     def _solved(self) -> Array:

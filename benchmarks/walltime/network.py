@@ -80,8 +80,7 @@ class Network:
                     self.updated()
             loss = self.loss()
         self.step += 1
-        log({"began": began, "ended": time.time(), "step": self.step, "loss": loss,
-             "values": dict(self.values)})  # fmt: skip
+        log(began, self.step, loss, self.values)
         return loss
 
     def loss(self) -> float:
@@ -141,8 +140,9 @@ class Network:
             self.restore([found[f"arr_{place}"] for place in range(len(self.arrays()))])
 
 
-def log(line: dict[str, Any]) -> None:
-    """Write one line for each step of this process, where a folder is given."""
+def log(began: float, step: int, loss: float, values: Mapping[str, Any]) -> None:
+    """Write a line for a step that ended just now, where a folder is given."""
+    line = {"began": began, "ended": time.time(), "step": step, "loss": loss, "values": {**values}}
     if LOG in os.environ:
         with (Path(os.environ[LOG]) / f"{os.getpid()}.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")

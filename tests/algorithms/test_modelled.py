@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from population_operator.algorithms.modelled import Results, modelled, spread
 from population_operator.model.key import Key
 from population_operator.model.state import Member
 from tests.algorithms.bandits import a_bandit, a_trial
+from tests.algorithms.fits import counted_fits
 from tests.builders import ExperimentBuilder, a_state
 
 STEPS = (1, 3, 9, 27, 81)
@@ -99,14 +99,7 @@ def test_the_rows_are_bounded_and_keep_the_best(monkeypatch: pytest.MonkeyPatch)
 def test_the_process_is_fitted_once_for_all_trials_of_a_decision(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    calls: list[int] = []
-    original = module.fit
-
-    def counting(inputs: Any, targets: Any, prior: Any) -> Any:
-        calls.append(len(targets))
-        return original(inputs, targets, prior)
-
-    monkeypatch.setattr(module, "fit", counting)
+    calls = counted_fits(monkeypatch, module)
     members = trials(lambda rate, step: peak(-1, rate))
     assert len(proposed(members)) > 10
     assert calls == [17]

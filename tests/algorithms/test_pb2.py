@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from population_operator.algorithms import gaussian_process_fit
+from population_operator.algorithms import pb2_batch
 from population_operator.algorithms.gaussian_process import Inputs, Posterior
 from population_operator.algorithms.pb2 import PopulationBasedBandits
 from population_operator.algorithms.start import start
@@ -27,6 +27,7 @@ from population_operator.model.entry import Entry, Phase
 from population_operator.model.key import Key
 from population_operator.model.space import Hyperparameters, is_active, sample
 from population_operator.model.state import State, Transition
+from tests.algorithms.fits import counted_fits
 from tests.algorithms.spaces import belongs, spaces
 from tests.builders import (
     ExperimentBuilder,
@@ -162,14 +163,7 @@ def test_the_labels_of_those_who_train_on_never_matter() -> None:
 def test_hyperparameters_of_the_model_are_fitted_once_for_a_batch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    calls: list[int] = []
-    original = gaussian_process_fit.fit
-
-    def counting(inputs: Any, targets: Any, prior: Any) -> Any:
-        calls.append(len(targets))
-        return original(inputs, targets, prior)
-
-    monkeypatch.setattr("population_operator.algorithms.pb2_batch.fit", counting)
+    calls = counted_fits(monkeypatch, pb2_batch)
     experiment = UNIT.set("spec.algorithm.pb2.exploit", {"truncation": {"fraction": 0.5}}).build()
     decisions = decide(experiment, *scored(*range(8)), transitions=history(peak))
     assert [d.kind for d in decisions].count(DecisionKind.EXPLOIT) == 4
@@ -193,7 +187,7 @@ def test_what_is_pending_is_not_added_anew_for_each_copy(monkeypatch: pytest.Mon
         return [float(d.hyperparameters["x"]) for d in found if d.kind is DecisionKind.EXPLOIT]
 
     by_blocks, few = chosen(), sum(added)
-    monkeypatch.setattr("population_operator.algorithms.pb2_batch.BLOCK", 10_000)
+    monkeypatch.setattr(pb2_batch, "BLOCK", 10_000)
     anew, many = chosen(), sum(added)
     assert len(anew) == 80 and few < many / 3
     assert by_blocks == pytest.approx(anew, abs=1e-3)

@@ -13,6 +13,7 @@ from population_operator.algorithms import surrogate as module
 from population_operator.algorithms.surrogate import bounded, most_telling, standardised
 from population_operator.model.decision import DecisionKind
 from tests.algorithms.bandits import a_bandit, a_trial, asked, named
+from tests.algorithms.fits import counted_fits
 
 LOSSES = np.linspace(0.1, 0.5, 19)
 
@@ -65,14 +66,7 @@ def test_the_best_and_the_latest_tell_most() -> None:
 def test_the_process_is_fitted_once_for_all_trials_of_a_decision(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    calls: list[int] = []
-    original = module.fit
-
-    def counting(inputs: Any, targets: Any, prior: Any) -> Any:
-        calls.append(len(targets))
-        return original(inputs, targets, prior)
-
-    monkeypatch.setattr(module, "fit", counting)
+    calls = counted_fits(monkeypatch, module)
     experiment = a_bandit("bayesian", 25, initialPoints=4).minimize().build()
     done = [a_trial(i, (81,), [(i - 3) ** 2], lr=10 ** -(i / 3)) for i in range(8)]
     found = asked(experiment, done, free=3)

@@ -215,7 +215,7 @@ class Models:
             means = mean[None, :] + OUTCOMES[:, None] * shift[None, :]
             after = _entropy(means, covariance - np.outer(shift, shift), normals)
             gains[i] = before - float(after.mean())
-        costs = np.exp(np.clip(self.cost.predict(grid, levels)[0], -20.0, 20.0))
+        costs = np.exp(np.clip(self.cost.means(grid, levels), -20.0, 20.0))
         chosen = int(np.argmax(np.maximum(gains, 0.0) / costs))
         return chosen // len(shares), chosen % len(shares)
 

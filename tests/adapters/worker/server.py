@@ -14,9 +14,11 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from population_operator.adapters.worker.credentials import Credentials
+from population_operator.adapters.worker.credentials import Credentials, derive
 from population_operator.adapters.worker.link import Address, WorkerLink
+from tests.conformance.loop import until
 
+CREDENTIALS = derive(bytes(32), "uid-1")
 Answer = Callable[[web.Request], web.StreamResponse | None]
 
 
@@ -130,3 +132,12 @@ async def linked(
             yield link
         finally:
             await link.close()
+
+
+async def eventually(condition: Callable[[], Any], what: str) -> None:
+    """Wait until it is so, ten seconds at most."""
+
+    async def met() -> bool:
+        return bool(condition())
+
+    await until(met, what, seconds=10)

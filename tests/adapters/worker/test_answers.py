@@ -9,21 +9,9 @@ import pytest
 from aiohttp import web
 
 from population_operator.adapters.worker import link as module
-from tests.adapters.worker.server import FakeWorker, linked
-from tests.adapters.worker.test_link import CREDENTIALS, eventually
+from tests.adapters.worker.server import CREDENTIALS, FakeWorker, eventually, linked
 from tests.conformance.fleet_driver import a_directive
 from tests.conformance.loop import in_a_loop
-
-
-@pytest.fixture
-def worker() -> FakeWorker:
-    return FakeWorker(CREDENTIALS)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries within a test's patience."""
-    monkeypatch.setattr(module, "LAST_RETRY", 0.05)
 
 
 @in_a_loop

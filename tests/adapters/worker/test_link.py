@@ -15,30 +15,11 @@ from population_operator.adapters.worker.credentials import derive
 from population_operator.core.observation import SILENCE
 from population_operator.model.decision import Forget
 from population_operator.model.entry import Reported
-from tests.adapters.worker.server import FakeWorker, linked
+from tests.adapters.worker.server import CREDENTIALS, FakeWorker, eventually, linked
 from tests.conformance.fleet_driver import a_directive
-from tests.conformance.loop import in_a_loop, until
+from tests.conformance.loop import in_a_loop
 
-CREDENTIALS = derive(bytes(32), "uid-1")
 OTHERS = derive(bytes(32), "uid-2")
-
-
-@pytest.fixture
-def worker() -> FakeWorker:
-    return FakeWorker(CREDENTIALS)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries within a test's patience."""
-    monkeypatch.setattr(module, "LAST_RETRY", 0.05)
-
-
-async def eventually(condition: Any, what: str) -> None:
-    async def met() -> bool:
-        return bool(condition())
-
-    await until(met, what, seconds=10)
 
 
 # --- what is heard ---

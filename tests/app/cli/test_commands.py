@@ -198,13 +198,18 @@ def test_a_run_that_is_not_there(
     assert "is empty" in complaint(capsys)
 
 
+@pytest.fixture(params=["run", "verify", "status", "report", "schedule", "lineage"])
+def reading(request: pytest.FixtureRequest, manifest: Path, tmp_path: Path) -> list[str]:
+    """Each command that reads the journal in tmp_path/out."""
+    target = [str(manifest), "--output"] if request.param == "run" else []
+    return [request.param, *target, str(tmp_path / "out")]
+
+
 @pytest.mark.parametrize("damage", ["a line", "a hole"])
-@pytest.mark.parametrize("command", ["run", "verify", "status", "report", "schedule", "lineage"])
 def test_a_damaged_journal_is_a_failure_whoever_reads_it(
-    command: str,
+    reading: list[str],
     damage: str,
     run: Run,
-    manifest: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -213,18 +218,12 @@ def test_a_damaged_journal_is_a_failure_whoever_reads_it(
     lines = journal.read_text().splitlines(keepends=True)
     lines[1:2] = ["{}\n"] if damage == "a line" else []
     journal.write_text("".join(lines))
-    target = [str(manifest), "--output"] if command == "run" else []
-    assert run_command([command, *target, str(tmp_path / "out")]) == FAILED
+    assert run_command(reading) == FAILED
     assert "line 2 " in complaint(capsys)
 
 
-@pytest.mark.parametrize("command", ["run", "verify", "status", "report", "schedule", "lineage"])
 def test_a_forged_journal_is_a_failure_whoever_reads_it(
-    command: str,
-    run: Run,
-    manifest: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    reading: list[str], run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     journal = run.save(tmp_path / "out") / "journal.jsonl"
     lines = journal.read_text().splitlines(keepends=True)
@@ -235,8 +234,7 @@ def test_a_forged_journal_is_a_failure_whoever_reads_it(
             order["member"] = "m99"
     lines[place] = json.dumps(orders) + "\n"
     journal.write_text("".join(lines))
-    target = [str(manifest), "--output"] if command == "run" else []
-    assert run_command([command, *target, str(tmp_path / "out")]) == FAILED
+    assert run_command(reading) == FAILED
     told = complaint(capsys)
     assert told.startswith(f"{journal}: entry {place + 1} ")
     assert "m99" in told

@@ -22,6 +22,8 @@ Body = Object | list[Object]
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 REQUEST_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
+LOST = (aiohttp.ClientError, TimeoutError, ConnectionError)
+"""What it is where no answer came, or half of one."""
 BUSY, TRIES, LONGEST_PAUSE = 429, 4, 5.0
 """A server that is busy has done nothing, and says when to come back (at most so many seconds)."""
 WATCH_SECONDS = 240
@@ -195,7 +197,7 @@ class Client:
                         str(problem.get("message", "")),
                     )
                 yield event["type"], event["object"]
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+        except LOST as error:
             raise UnreachableError(f"watch {path}: {error!r}") from error
         finally:
             response.close()
@@ -259,7 +261,7 @@ class Client:
             answer = await self._api.call_api(
                 *serialized, _request_timeout=limit, _preload_content=False
             )
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+        except LOST as error:
             self.errors["unreachable"] += 1
             raise UnreachableError(f"{method} {path}: {error!r}") from error
         response: aiohttp.ClientResponse = answer.response
@@ -299,7 +301,7 @@ async def _body(response: aiohttp.ClientResponse, what: str) -> bytes:
     """The whole of it; an answer that is cut short is none."""
     try:
         return await response.read()
-    except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+    except LOST as error:
         raise UnreachableError(f"{what}: {error!r}") from error
 
 

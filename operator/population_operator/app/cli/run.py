@@ -12,15 +12,14 @@ from population_operator.adapters.local import RunFolder
 from population_operator.api import PopulationExperiment
 from population_operator.api.changes import refused_changes
 from population_operator.api.problems import ManifestError, Problem
-from population_operator.app.cli.errors import COMPLETE, FAILED, INTERRUPTED, UserError
+from population_operator.app.cli.errors import COMPLETE, FAILED, INTERRUPTED
 from population_operator.app.cli.live import LiveTable
+from population_operator.app.cli.source import whole_history
 from population_operator.app.embedded import EmbeddedRun, Program
 from population_operator.app.manifest import load
 from population_operator.app.report import write_report
 from population_operator.app.result import write_result
-from population_operator.core.fold import JournalGapError
-from population_operator.core.history import History, history
-from population_operator.model.entry import Entry, Phase
+from population_operator.model.entry import Phase
 from population_operator.model.state import State
 
 
@@ -46,11 +45,11 @@ def run(file: Path, output: Path | None, seed: int | None) -> int:
 async def _run(experiment: PopulationExperiment, program: Program, folder: RunFolder) -> int:
     embedded = EmbeddedRun(experiment, folder)
     try:
-        before = _history(await embedded.known(), folder)
+        before = whole_history(await embedded.known(), str(folder.journal))
         _refuse_changes(experiment, before.state)
         if before.state.phase.ended:
             await embedded.tidy(before.state)
-            history = _history(await embedded.known(), folder)
+            history = whole_history(await embedded.known(), str(folder.journal))
             print(f"{folder.root} holds a run that has ended; another --output starts a new one")
         else:
             with LiveTable(starting=embedded.starting) as table:
@@ -100,14 +99,6 @@ def _refuse_changes(experiment: PopulationExperiment, before: State) -> None:
         return
     if problems := refused_changes(before.spec, experiment):
         raise ManifestError(problems)
-
-
-def _history(entries: tuple[Entry, ...], folder: RunFolder) -> History:
-    try:
-        return history(entries)
-    except JournalGapError as error:
-        told = f"{folder.journal}: {error}: the file was changed"
-        raise UserError(told, code=FAILED) from error
 
 
 def _conclude(state: State, folder: RunFolder) -> int:

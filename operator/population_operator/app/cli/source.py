@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,20 @@ class Run:
         Raises:
           UserError: nothing happened yet, or the journal has a hole or was forged.
         """
-        try:
-            return history(self.begun())
-        except JournalGapError as error:
-            told = f"{self.label}: {error}: the file was changed"
-            raise UserError(told, code=FAILED) from error
+        return whole_history(self.begun(), self.label)
+
+
+def whole_history(entries: Iterable[Entry], label: str) -> History:
+    """The history of a journal, which `label` names to the user.
+
+    Raises:
+      UserError: it has a hole or was forged.
+    """
+    try:
+        return history(entries)
+    except JournalGapError as error:
+        told = f"{label}: {error}: the file was changed"
+        raise UserError(told, code=FAILED) from error
 
 
 def find(target: str, access: Access) -> Run:
